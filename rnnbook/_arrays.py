@@ -63,5 +63,5 @@ def as_floats(name, value, axes, sizes, like=None):
 def _described(names, sizes):
     """Describe a shape in words: ``(T, N, d) with N = 3``."""
     text = f"({', '.join(names)}{',' if len(names) == 1 else ''})"
-    known = [f"{name} = {sizes[name]}" for name in names if name in sizes]
+    known = [f"{name} = {sizes[name]}" for name in dict.fromkeys(names) if name in sizes]
     return f"{text} with {', '.join(known)}" if known else text

@@ -26,6 +26,7 @@ silence. Only :func:`reference_forward`, the definition, takes any numbers, so t
 complex step. A sequence of length 0 is one, whose final hidden state is the initial one, and a batch may be empty.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -230,19 +231,18 @@ def forward(inputs, hidden0, parameters):
     (True, True)
     """
     inputs, hidden0, parameters = _checked(inputs, hidden0, parameters)
-    (T, N, d), H = inputs.shape, hidden0.shape[1]
+    (T, N, _), H = inputs.shape, hidden0.shape[1]
     weight_ih, weight_hh, bias_ih, bias_hh = parameters
 
     states = np.empty((T + 1, N, H), inputs.dtype)
     states[0] = hidden0
     hidden = states[1:]
     # U x_t + b for all t in one product, which writes where the hidden states will stand.
-    np.matmul(inputs.reshape(T * N, d), weight_ih.T, out=hidden.reshape(T * N, H))
+    np.matmul(_rows(inputs), weight_ih.T, out=_rows(hidden))
     hidden += bias_ih + bias_hh
     recurrent = np.empty((N, H), inputs.dtype)
-    weight_hh_T = np.ascontiguousarray(weight_hh.T)
     for before, after in zip(states, hidden):
-        np.matmul(before, weight_hh_T, out=recurrent)
+        np.dot(before, weight_hh.T, out=recurrent)  # a small product starts faster in dot than in matmul
         after += recurrent
         np.tanh(after, out=after)
 
@@ -319,7 +319,6 @@ def backward(cotangents, cache):
     np.True_
     """
     inputs, states, (weight_ih, weight_hh, _, _) = cache
-    (T, N, d), H = inputs.shape, states.shape[2]
     cotangents_hidden, delta = _checked_cotangents(cotangents, cache)
 
     # Starts as D_t, for all t; in the loop it becomes D_t δ_t, the cotangents of the arguments of tanh.
@@ -328,16 +327,16 @@ def backward(cotangents, cache):
     for local_t, cotangents_t in zip(local[::-1], cotangents_hidden[::-1]):
         delta += cotangents_t
         local_t *= delta
-        np.matmul(local_t, weight_hh, out=delta)
+        np.dot(local_t, weight_hh, out=delta)
 
-    local = local.reshape(T * N, H)
+    local = _rows(local)
     bias = local.sum(axis=0)
     return Gradients(
-        inputs=(local @ weight_ih).reshape(T, N, d),
+        inputs=(local @ weight_ih).reshape(inputs.shape),
         hidden0=delta,
         parameters=Parameters(
-            weight_ih=local.T @ inputs.reshape(T * N, d),
-            weight_hh=local.T @ states[:-1].reshape(T * N, H),
+            weight_ih=local.T @ _rows(inputs),
+            weight_hh=local.T @ _rows(states[:-1]),
             bias_ih=bias,
             bias_hh=bias.copy(),
         ),
@@ -528,8 +527,7 @@ def step_jacobian(hidden, weight_hh):
     """
     sizes = {}
     hidden = as_floats("hidden", hidden, "... H", sizes)
-    sizes["H'"] = sizes["H"]
-    weight_hh = as_floats("weight_hh", weight_hh, "H H'", sizes, like=("hidden", hidden))
+    weight_hh = as_floats("weight_hh", weight_hh, "H H", sizes, like=("hidden", hidden))
     return (1 - hidden**2)[..., :, None] * weight_hh
 
 
@@ -576,7 +574,7 @@ def long_product(hidden, weight_hh, t, k):
     """
     sizes = {}
     hidden = as_floats("hidden", hidden, "T N H", sizes)
-    if not 0 <= k <= t <= sizes["T"]:
+    if not 0 <= _integer("k", k) <= _integer("t", t) <= sizes["T"]:
         raise ValueError(f"t, k: expected 0 <= k <= t <= T with T = {sizes['T']}, got t = {t}, k = {k}")
     product = np.broadcast_to(np.eye(sizes["H"], dtype=hidden.dtype), (sizes["N"], sizes["H"], sizes["H"])).copy()
     for factor in step_jacobian(hidden[k:t], weight_hh):
@@ -624,7 +622,7 @@ def readout_forward(hidden, parameters):
     like = ("hidden", hidden)
     weight_ho = as_floats("parameters.weight_ho", parameters.weight_ho, "q H", sizes, like)
     bias_ho = as_floats("parameters.bias_ho", parameters.bias_ho, "q", sizes, like)
-    outputs = hidden.reshape(-1, sizes["H"]) @ weight_ho.T
+    outputs = _rows(hidden) @ weight_ho.T
     outputs += bias_ho
     return outputs.reshape(sizes["..."] + (sizes["q"],)), ReadoutCache(hidden, ReadoutParameters(weight_ho, bias_ho))
 
@@ -665,13 +663,12 @@ def readout_backward(cotangents, cache):
     ReadoutParameters(weight_ho=array([[0.25, 2.5 ]]), bias_ho=array([3.]))
     """
     hidden, (weight_ho, _) = cache
-    q, H = weight_ho.shape
-    sizes = {"...": hidden.shape[:-1], "q": q}
+    sizes = {"...": hidden.shape[:-1], "q": len(weight_ho)}
     cotangents = as_floats("cotangents", cotangents, "... q", sizes, like=("hidden", hidden))
-    flat = cotangents.reshape(-1, q)
+    flat = _rows(cotangents)
     return ReadoutGradients(
         hidden=(flat @ weight_ho).reshape(hidden.shape),
-        parameters=ReadoutParameters(weight_ho=flat.T @ hidden.reshape(-1, H), bias_ho=flat.sum(axis=0)),
+        parameters=ReadoutParameters(weight_ho=flat.T @ _rows(hidden), bias_ho=flat.sum(axis=0)),
     )
 
 
@@ -683,8 +680,7 @@ def _checked(inputs, hidden0, parameters, convert=as_floats):
     inputs = convert("inputs", inputs, "T N d", sizes)
     like = {"like": ("inputs", inputs)} if convert is as_floats else {}
     hidden0 = convert("hidden0", hidden0, "N H", sizes, **like)
-    sizes["H'"] = sizes["H"]
-    axes = Parameters(weight_ih="H d", weight_hh="H H'", bias_ih="H", bias_hh="H")
+    axes = Parameters(weight_ih="H d", weight_hh="H H", bias_ih="H", bias_hh="H")
     arrays = []
     for name, array, names in zip(Parameters._fields, parameters, axes):
         arrays.append(convert(f"parameters.{name}", array, names, sizes, **like))
@@ -701,7 +697,7 @@ def _checked_cotangents(cotangents, cache):
             f"{type(cotangents).__name__}"
         ) from None
     T, N, H = cache.states[1:].shape
-    sizes, like = {"T": T, "N": N, "H": H}, ("inputs", cache.inputs)
+    sizes, like = {"T": T, "N": N, "H": H}, ("the cache", cache.states)
     if cotangents_hidden is None:
         cotangents_hidden = np.broadcast_to(np.zeros((), cache.states.dtype), (T, N, H))
     else:
@@ -710,6 +706,11 @@ def _checked_cotangents(cotangents, cache):
         return cotangents_hidden, np.zeros((N, H), cache.states.dtype)
     # A copy: the backward passes write the running cotangent over it.
     return cotangents_hidden, np.array(as_floats("cotangents[1]", cotangents_final, "N H", sizes, like), order="C")
+
+
+def _rows(array):
+    """Return the array with two axes, one row for every step and member of the batch; a view where there can be one."""
+    return array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
 
 
 def _zeros(cache):
@@ -734,8 +735,12 @@ def _uniform(hidden_size, rng, dtype):
 
 
 def _size(name, value, least):
+    if _integer(name, value) < least:
+        raise ValueError(f"{name}: expected at least {least}, got {value}")
+    return value
+
+
+def _integer(name, value):
     if not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name}: expected an integer, got {value!r}")
-    if value < least:
-        raise ValueError(f"{name}: expected at least {least}, got {value}")
     return value

@@ -9,6 +9,7 @@ and every derivative in its direction are zero. Where all are :math:`-\infty`, o
 softmax, and the answer is ``nan``; a ``nan`` among the logits makes all answers of its row ``nan``.
 """
 
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -443,7 +444,7 @@ def _like_logits(name, value, logits):
 def _targets(targets, logits):
     """Return class indices or class weights, whichever the dtype says, checked against the logits."""
     sizes = {"...": logits.shape[:-1], "q": logits.shape[-1]}
-    targets = np.asarray(targets)
+    targets = as_array("targets", targets, "...", {})
     if targets.dtype.kind not in "iu":
         return as_floats("targets", targets, "... q", sizes, like=("logits", logits))
     if targets.shape == logits.shape:
@@ -467,7 +468,6 @@ def _temperature(temperature):
 
 def _number(name, value):
     """Return a Python float: a NumPy one would turn float32 arrays into float64."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: expected a number, got {value!r}") from None
+    if not isinstance(value, Real):
+        raise TypeError(f"{name}: expected a number, got {value!r}")
+    return float(value)
