@@ -1,0 +1,32 @@
+"""What a page shows of its own computation: numbers in running text, and tables."""
+
+from IPython.display import Markdown
+from myst_nb import glue
+
+
+def glue_text(name, text):
+    """Give a computed text a name, by which ``{glue:text}`` puts it into a sentence."""
+    glue(name, _Plain(text), display=False)
+
+
+class _Plain:
+    """Text that is shown as it is: a bare string would be shown with its quotation marks."""
+
+    def __init__(self, text):
+        self.text = str(text)
+
+    def __repr__(self):
+        return self.text
+
+
+def table(header, rows, *, caption, name):
+    """A numbered table: ``header`` and ``rows`` hold MyST text, such as ``"$h_t$"``; ``{numref}`` refers to it by ``name``."""
+    width = len(header)
+    for row in rows:
+        if len(row) != width:
+            raise ValueError(f"rows: each needs {width} cells, as the header has, but one has {len(row)}: {row}")
+    lines = [f"```{{list-table}} {caption}", f":name: {name}", ":header-rows: 1", ""]
+    for row in (header, *rows):
+        for column, cell in enumerate(row):
+            lines.append(("* - " if column == 0 else "  - ") + str(cell))
+    return Markdown("\n".join([*lines, "```"]))
