@@ -442,9 +442,9 @@ def backward_double_sum(cotangents, cache):
               \frac{\partial h_t}{\partial h_k}\, \frac{\partial^{+} h_k}{\partial W},
 
     and the same with :math:`U`, :math:`b` and :math:`x_k` for :math:`W`, while :math:`h_0` gets
-    :math:`\sum_t \frac{\partial L_t}{\partial h_t} \frac{\partial h_t}{\partial h_0}`. The product of Jacobians is built,
-    one factor more for every :math:`k`, which takes :math:`O(T^2 H^3)` operations for each member of the batch, where
-    the recursion takes :math:`O(T H^2)`. For short sequences and small networks only.
+    :math:`\sum_t \frac{\partial L_t}{\partial h_t} \frac{\partial h_t}{\partial h_0}`. The product of Jacobians is
+    built, one factor more for every :math:`k`, which takes :math:`O(T^2 H^3)` operations for each member of the batch,
+    where the recursion takes :math:`O(T H^2)`. For short sequences and small networks only.
 
     Parameters
     ----------
@@ -495,7 +495,10 @@ def backward_double_sum(cotangents, cache):
 
 
 def step_jacobian(hidden, weight_hh):
-    r"""Build the Jacobian of one step, :math:`\frac{\partial h_t}{\partial h_{t-1}} = \operatorname{diag}(1 - h_t^2)\, W`.
+    r"""Build the Jacobian of one step, a diagonal matrix times the recurrent weights.
+
+    .. math:: \frac{\partial h_t}{\partial h_{t-1}} = \operatorname{diag}(1 - h_t^2)\, W, \qquad
+              \frac{\partial h_{t,i}}{\partial h_{t-1,j}} = (1 - h_{t,i}^2)\, W_{ij}.
 
     Parameters
     ----------
@@ -532,7 +535,7 @@ def step_jacobian(hidden, weight_hh):
 
 
 def long_product(hidden, weight_hh, t, k):
-    r"""Build the Jacobian of a later hidden state with respect to an earlier one, a product with the latest factor first.
+    r"""Build the Jacobian of a later hidden state with respect to an earlier one, the latest factor first.
 
     .. math:: \frac{\partial h_t}{\partial h_k}
               = \frac{\partial h_t}{\partial h_{t-1}} \cdots \frac{\partial h_{k+1}}{\partial h_k}

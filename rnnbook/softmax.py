@@ -260,7 +260,8 @@ def vjp(logits, cotangents, *, temperature=1.0):
 
     Examples
     --------
-    Backwards through :math:`L = -\ln p_2` and then through the softmax gives :math:`p - y`, the error of the prediction:
+    Backwards through :math:`L = -\ln p_3` and then through the softmax gives :math:`p - y`, for :math:`y` the third
+    unit vector:
 
     >>> p = np.array([0.2, 0.3, 0.5])
     >>> vjp(np.log(p), [0.0, 0.0, -1.0 / p[2]]).round(2)
