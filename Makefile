@@ -6,7 +6,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 SPHINX := $(BIN)/sphinx-build -c . -d build/doctrees -W --keep-going -n
 LATEX_PACKAGES := latexmk texlive-luatex texlive-latex-extra fonts-texgyre fonts-texgyre-math fonts-dejavu-core fonts-dejavu-extra
 
-.PHONY: help html pdf test serve clean
+.PHONY: help html pdf test serve clean print-latex-packages
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /make \1\t/'
@@ -22,6 +22,9 @@ pdf: $(VENV)/made  ## typeset build/pdf/rnnbook.pdf (needs LaTeX)
 	$(MAKE) -C build/latex all-pdf >build/latex/make.log 2>&1 || { tail -40 build/latex/make.log >&2; exit 1; }
 	@! grep -nE '^(Overfull|LaTeX Warning: (Reference|Citation|There were undefined)|Missing character)' build/latex/rnnbook.log
 	mkdir -p build/pdf && cp build/latex/rnnbook.pdf build/pdf/rnnbook.pdf
+
+print-latex-packages:
+	@echo $(LATEX_PACKAGES)
 
 test: $(VENV)/made  ## run every test: the package's, its examples, and the book's
 	$(BIN)/pytest

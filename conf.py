@@ -30,7 +30,7 @@ math_numfig = True
 math_eqref_format = "({number})"
 numfig_secnum_depth = 1
 numfig_format = {"section": "Chapter %s", "figure": "Figure %s", "table": "Table %s"}
-language = "en"
+language = "en_GB"
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 0
@@ -45,6 +45,9 @@ nb_execution_timeout = 120
 nb_execution_raise_on_error = False
 nb_execution_show_tb = True
 nb_merge_streams = True
+nb_output_stderr = "remove-warn"
+nb_code_prompt_show = "Show the code"
+nb_code_prompt_hide = "Hide the code"
 nb_render_markdown_format = "myst"
 rnnbook_check_cache = str(build / "checks")
 os.environ["IPYTHONDIR"] = str(root / "book" / "_kernel")
@@ -80,18 +83,20 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
     "path_to_docs": "book",
 }
-ogp_site_url = html_baseurl or "https://example.org/"
+ogp_site_url = html_baseurl
 ogp_site_name = project
+ogp_social_cards = {"font": "DejaVu Sans"}
 
 latex_engine = "lualatex"
 latex_documents = [("index", "rnnbook.tex", project, author, "manual")]
 latex_use_xindy = False
+latex_domain_indices = False
+html_domain_indices = False
 latex_show_urls = "no"
 latex_additional_files = ["book/_latex/book.sty"]
 latex_elements = {
     "papersize": "a4paper",
     "pointsize": "11pt",
-    "babel": r"\usepackage[british]{babel}",
     "fontpkg": "",
     "fncychap": "",
     "preamble": r"\usepackage{book}",

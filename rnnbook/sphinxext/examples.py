@@ -13,6 +13,7 @@ import textwrap
 
 from docutils import nodes
 from sphinx import addnodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -110,8 +111,31 @@ def refuse_idle_code(app, doctree):
             logger.warning("Python that does not run: use {code-cell}, {doctest} or {source}", location=node)
 
 
+def refuse_tracebacks(app, doctree):
+    """An error while a figure is drawn does not fail its cell: the traceback is all that tells."""
+    for node in doctree.findall(nodes.literal_block):
+        cell = node.parent.parent if node.parent is not None else None
+        expected = isinstance(cell, nodes.container) and "tag_raises-exception" in cell["classes"]
+        if "traceback" in node["classes"] and not expected:
+            logger.warning("a cell raised:\n%s", node.astext(), location=node)
+
+
+class HiddenCodeOutOfPrint(SphinxPostTransform):
+    """Code that a page folds away, for a figure say, is left out where nothing can be unfolded."""
+
+    default_priority = 400
+    formats = ("latex",)
+
+    def run(self, **kwargs):
+        for cell in self.document.findall(nodes.container):
+            if "tag_hide-input" in cell["classes"]:
+                cell.children = [child for child in cell.children if child.get("nb_element") != "cell_code_source"]
+
+
 def setup(app):
     app.add_directive("doctest", Doctest)
     app.add_directive("source", Source)
     app.connect("doctree-read", run_examples)
     app.connect("doctree-read", refuse_idle_code)
+    app.connect("doctree-read", refuse_tracebacks)
+    app.add_post_transform(HiddenCodeOutOfPrint)

@@ -79,7 +79,8 @@ def visit_math_block_latex(translator, node):
         end = r"\end{equation}"
     else:
         begin, end = r"\begin{equation*}", r"\end{equation*}"
-    translator.body.append(f"\n{begin}\n{latex}\n{end}\n")
+    targets = "".join(translator.hypertarget(id) for id in node["ids"])
+    translator.body.append(f"{targets}\n{begin}\n{latex}\n{end}\n")
     raise nodes.SkipNode
 
 
