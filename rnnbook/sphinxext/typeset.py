@@ -39,7 +39,7 @@ def _aligned_at_relation(line):
 
 
 def _aligned(lines):
-    return r"\begin{aligned}" + "\n" + " \\\\\n".join(lines) + "\n" + r"\end{aligned}"
+    return r"\begin{aligned}" + "\n" + " \\\\[0.3em]\n".join(lines) + "\n" + r"\end{aligned}"
 
 
 def typeset_model(body):
@@ -64,4 +64,5 @@ def typeset_claim(body):
     outside = re.sub(r"\\begin\{(\w+\*?)\}.*?\\end\{\1\}", "", text, flags=re.DOTALL)
     if "&" not in outside and r"\\" not in outside:
         return text
-    return _aligned([text.replace("&&", r"&&\quad ")])
+    rows = re.split(r"\\\\[ \t]*\n", text.replace("&&", r"&&\quad "))
+    return _aligned([row.removesuffix(r"\\") for row in rows])
