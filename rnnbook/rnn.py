@@ -22,8 +22,8 @@ Three ways to the gradients stand side by side, take the same arguments and give
 recursion, one line of code for each line of the derivation; :func:`backward` is the recursion, arranged to be fast.
 
 float32 and float64 stay what they are, and arguments of different dtypes are a :exc:`TypeError`: nothing is promoted in
-silence. Only :func:`reference_forward`, the definition, takes any numbers, so that it can be differentiated with a
-complex step. A sequence of length 0 is one, whose final hidden state is the initial one, and a batch may be empty.
+silence. Only :func:`reference_forward`, the definition, and :func:`reference_backward` take any numbers, so that a
+complex step can differentiate the network, and the gradient once more. A sequence of length 0 is one, whose final hidden state is the initial one, and a batch may be empty.
 """
 
 import math
@@ -258,14 +258,16 @@ def backward(cotangents, cache):
 
     .. math::
 
-        \delta_t &= \nabla^{+}_{h_t} L + W^\top D_{t+1}\,\delta_{t+1}, & \delta_{T+1} &= 0, \\
-        \nabla_W L &= \sum_t D_t\,\delta_t\,h_{t-1}^\top, &
-        \nabla_U L &= \sum_t D_t\,\delta_t\,x_t^\top, \\
-        \nabla_b L &= \sum_t D_t\,\delta_t, &
-        \nabla_{x_t} L &= U^\top D_t\,\delta_t, \\
-        \nabla_{h_0} L &= W^\top D_1\,\delta_1. &&
+        \begin{aligned}
+        \delta_t &= \nabla^{+}_{h_t} L + W^\top D_{t+1}\,\delta_{t+1}, \qquad \delta_{T+1} = 0, \\
+        \nabla_W L &= \sum_t D_t\,\delta_t\,h_{t-1}^\top, \qquad
+        \nabla_U L = \sum_t D_t\,\delta_t\,x_t^\top, \qquad
+        \nabla_b L = \sum_t D_t\,\delta_t, \\
+        \nabla_{x_t} L &= U^\top D_t\,\delta_t, \qquad
+        \nabla_{h_0} L = W^\top D_1\,\delta_1.
+        \end{aligned}
 
-    Only the first line needs a loop. It takes about as much time as two forward passes.
+    Only the first line needs a loop; each of the others is one matrix product over all steps, or one sum.
 
     Parameters
     ----------
@@ -399,7 +401,7 @@ def reference_backward(cotangents, cache):
     Parameters
     ----------
     cotangents, cache
-        As for :func:`backward`.
+        As for :func:`backward`, or of any numeric dtype, with a cache from :func:`reference_forward`.
 
     Returns
     -------
@@ -408,7 +410,7 @@ def reference_backward(cotangents, cache):
     Raises
     ------
     TypeError, ValueError
-        As :func:`backward`.
+        As :func:`backward`, except for the dtypes.
 
     Examples
     --------
@@ -419,9 +421,9 @@ def reference_backward(cotangents, cache):
     >>> np.allclose(slow.parameters.weight_hh, fast.parameters.weight_hh, rtol=1e-13)
     True
     """
-    inputs, states, (weight_ih, weight_hh, bias_ih, bias_hh) = cache
-    cotangents_hidden, delta = _checked_cotangents(cotangents, cache)
-    gradients = _zeros(cache)
+    inputs, states, (weight_ih, weight_hh, _, _) = cache
+    cotangents_hidden, delta = _checked_cotangents(cotangents, cache, as_array)
+    gradients = _zeros(cache, np.result_type(states, cotangents_hidden, delta))
     for t in range(len(inputs), 0, -1):
         delta = cotangents_hidden[t - 1] + delta
         local = (1 - states[t] ** 2) * delta
@@ -470,10 +472,10 @@ def backward_double_sum(cotangents, cache):
     >>> np.allclose(double_sum.parameters.weight_hh, recursion.parameters.weight_hh, rtol=1e-13)
     True
     """
-    inputs, states, (weight_ih, weight_hh, bias_ih, bias_hh) = cache
+    inputs, states, (weight_ih, weight_hh, _, _) = cache
     (T, N, _), H = inputs.shape, states.shape[2]
     cotangents_hidden, cotangents_final = _checked_cotangents(cotangents, cache)
-    gradients = _zeros(cache)
+    gradients = _zeros(cache, states.dtype)
     if T == 0:
         gradients.hidden0[...] = cotangents_final  # the final hidden state is the initial one
     factors = step_jacobian(states[1:], weight_hh)  # factors[k - 1] is ∂h_k/∂h_{k-1}
@@ -690,25 +692,25 @@ def _checked(inputs, hidden0, parameters, convert=as_floats):
     return inputs, hidden0, Parameters(*arrays)
 
 
-def _checked_cotangents(cotangents, cache):
+def _checked_cotangents(cotangents, cache, convert=as_floats):
     """Return the cotangents of the hidden states, and those of the final one as an array that may be written to."""
     try:
         cotangents_hidden, cotangents_final = cotangents
     except (TypeError, ValueError):
         raise TypeError(
-            "cotangents: expected a pair, for all hidden states and for the final one, got "
-            f"{type(cotangents).__name__}"
+            f"cotangents: expected a pair, for all hidden states and for the final one, got {type(cotangents).__name__}"
         ) from None
     T, N, H = cache.states[1:].shape
-    sizes, like = {"T": T, "N": N, "H": H}, ("the cache", cache.states)
+    sizes = {"T": T, "N": N, "H": H}
+    like = {"like": ("the cache", cache.states)} if convert is as_floats else {}
     if cotangents_hidden is None:
         cotangents_hidden = np.broadcast_to(np.zeros((), cache.states.dtype), (T, N, H))
     else:
-        cotangents_hidden = as_floats("cotangents[0]", cotangents_hidden, "T N H", sizes, like)
+        cotangents_hidden = convert("cotangents[0]", cotangents_hidden, "T N H", sizes, **like)
     if cotangents_final is None:
         return cotangents_hidden, np.zeros((N, H), cache.states.dtype)
     # A copy: the backward passes write the running cotangent over it.
-    return cotangents_hidden, np.array(as_floats("cotangents[1]", cotangents_final, "N H", sizes, like), order="C")
+    return cotangents_hidden, np.array(convert("cotangents[1]", cotangents_final, "N H", sizes, **like), order="C")
 
 
 def _rows(array):
@@ -716,9 +718,8 @@ def _rows(array):
     return array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
 
 
-def _zeros(cache):
+def _zeros(cache, dtype):
     """Return gradients of zeros, for the slow backward passes to add to."""
-    dtype = cache.states.dtype
     return Gradients(
         inputs=np.zeros(cache.inputs.shape, dtype),
         hidden0=np.zeros(cache.states.shape[1:], dtype),

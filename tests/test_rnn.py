@@ -195,6 +195,21 @@ def test_complex_step_goes_through_the_reference():
         assert_close(actual, by_definition)
 
 
+def test_complex_step_goes_through_the_reference_gradient():
+    """The second derivative in a direction of all arguments and cotangents, against a central difference."""
+    arguments, cotangents = draw_network(T=3, N=2, d=2, H=3)
+    direction, cotangent_direction = draw_network(T=3, N=2, d=2, H=3, seed=1)
+
+    def gradient(step):
+        inputs, hidden0, *parameters = (a + step * v for a, v in zip(arguments, direction))
+        _, cache = rnn.reference_forward(inputs, hidden0, rnn.Parameters(*parameters))
+        moved = tuple(a + step * v for a, v in zip(cotangents, cotangent_direction))
+        return leaves(rnn.reference_backward(moved, cache))
+
+    for by_step, plus, minus in zip(gradient(1j * STEP), gradient(1e-5), gradient(-1e-5)):
+        assert_close(by_step.imag / STEP, (plus - minus) / 2e-5, 1e-7)
+
+
 def test_readout_is_the_definition():
     hidden, *parameters = draw((2, 3, 4), (5, 4), (5,))
     outputs, _ = rnn.readout_forward(hidden, rnn.ReadoutParameters(*parameters))
@@ -508,17 +523,25 @@ def test_wrong_arguments_of_forward(changes, error, message):
         call_forward(**changes)
 
 
-@pytest.mark.parametrize("backward", BACKWARD)
+WRONG_SHAPES = [
+    (None, TypeError, r"cotangents: expected a pair, .* got NoneType"),
+    (np.zeros((4, 3, 5)), TypeError, r"cotangents: expected a pair, .* got ndarray"),
+    ((np.zeros((4, 3, 2)), None), ValueError, r"cotangents\[0\]: .* \(T, N, H\) with T = 4, N = 3, H = 5"),
+    ((np.zeros((3, 5)), None), ValueError, r"cotangents\[0\]: expected shape .* got \(3, 5\)"),
+    ((None, np.zeros((4, 3, 5))), ValueError, r"cotangents\[1\]: expected shape \(N, H\) with N = 3, H = 5"),
+]
+WRONG_DTYPES = [
+    ((None, np.zeros((3, 5), np.float32)), TypeError, r"cotangents\[1\]: expected dtype float64 .* got float32"),
+    ((np.zeros((4, 3, 5), int), None), TypeError, r"cotangents\[0\]: expected dtype float32 or float64, got int64"),
+]
+
+
 @pytest.mark.parametrize(
-    "cotangents, error, message",
+    "backward, cotangents, error, message",
     [
-        (None, TypeError, r"cotangents: expected a pair, .* got NoneType"),
-        (np.zeros((4, 3, 5)), TypeError, r"cotangents: expected a pair, .* got ndarray"),
-        ((np.zeros((4, 3, 2)), None), ValueError, r"cotangents\[0\]: .* \(T, N, H\) with T = 4, N = 3, H = 5"),
-        ((np.zeros((3, 5)), None), ValueError, r"cotangents\[0\]: expected shape .* got \(3, 5\)"),
-        ((None, np.zeros((4, 3, 5))), ValueError, r"cotangents\[1\]: expected shape \(N, H\) with N = 3, H = 5"),
-        ((None, np.zeros((3, 5), np.float32)), TypeError, r"cotangents\[1\]: expected dtype float64 .* got float32"),
-        ((np.zeros((4, 3, 5), int), None), TypeError, r"cotangents\[0\]: expected dtype float32 or float64, got int64"),
+        *(("reference_backward", *case) for case in WRONG_SHAPES),
+        *(("backward", *case) for case in WRONG_SHAPES + WRONG_DTYPES),
+        *(("backward_double_sum", *case) for case in WRONG_SHAPES + WRONG_DTYPES),
     ],
 )
 def test_wrong_cotangents(backward, cotangents, error, message):
