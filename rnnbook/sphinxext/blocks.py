@@ -1,9 +1,8 @@
-"""Theorems, exercises and their solutions: numbered with the chapter, folded on the page, gathered at the chapter's end in print."""
+"""Theorems, exercises and their solutions: numbered with the chapter, in the same way for every output."""
 
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx import addnodes
-from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -127,24 +126,6 @@ def check_solutions(app, doctree):
             logger.warning("a solution cannot hold a numbered figure, table or block", location=numbered)
 
 
-class SolutionsAtTheEnd(SphinxPostTransform):
-    """In print, a chapter's solutions stand in a section of their own at its end."""
-
-    default_priority = 400  # the references are resolved by then: what moves keeps its links
-    formats = ("latex",)
-
-    def run(self, **kwargs):
-        for chapter in self.document.findall(addnodes.start_of_file):
-            solutions = list(chapter.findall(solution_block))
-            top = next(chapter.findall(nodes.section), None)
-            if not solutions or top is None:
-                continue
-            for node in solutions:
-                node.parent.remove(node)
-            title = nodes.title("", "Solutions")
-            top += nodes.section("", title, *solutions, ids=[f"{top['ids'][0]}-solutions"])
-
-
 def _number(translator, node):
     """The number of a block: counted once, over the whole book, for every output."""
     numbers = translator.builder.env.toc_fignumbers.get(node["docname"], {}).get(node["kind"], {})
@@ -238,7 +219,6 @@ def _name_the_kinds(app, config):
 def setup(app):
     app.connect("config-inited", _name_the_kinds)
     app.connect("doctree-read", check_solutions)
-    app.add_post_transform(SolutionsAtTheEnd)
     for kind, node in BLOCKS.items():
         app.add_enumerable_node(
             node,

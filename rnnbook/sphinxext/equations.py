@@ -11,6 +11,7 @@ import pathlib
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from sphinx.builders.latex.nodes import math_reference
 from sphinx.directives.patches import MathDirective
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
@@ -188,9 +189,11 @@ def _number(env, docname, equation):
     return ".".join(map(str, env.toc_fignumbers.get(docname, {}).get("displaymath", {}).get(equation["ids"][0], ())))
 
 
-def _link(builder, here, docname, target, text):
-    uri = builder.get_relative_uri(here, docname) + "#" + target
-    return nodes.reference("", "", nodes.Text(text), internal=True, refuri=uri)
+def _link(app, here, docname, equation):
+    if app.builder.format == "latex":
+        return math_reference("", "", docname=docname, target=equation["label"])
+    uri = f"{app.builder.get_relative_uri(here, docname)}#{equation['ids'][0]}"
+    return nodes.reference("", f"({_number(app.env, docname, equation)})", internal=True, refuri=uri)
 
 
 def _evidence(result):
@@ -234,23 +237,21 @@ def _totals(verdicts, reasons):
 
 
 def _table(app, here, rows):
-    widths = (12, 36, 12, 40)
+    widths = (16, 20, 64)
     group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in widths), cols=len(widths))
     table = nodes.table("", group, classes=["equation-table", "longtable"])
-    titles = ("Equation", "Label", "Verdict", "Evidence")
+    titles = ("Equation", "Verdict", "Evidence")
     group += nodes.thead("", nodes.row("", *(nodes.entry("", nodes.paragraph("", title)) for title in titles)))
     body = nodes.tbody()
     for docname, node, wrapper in rows:
         result = wrapper["result"]
-        number = f"({_number(app.env, docname, node)})"
         cells = (
-            [_link(app.builder, here, docname, node["ids"][0], number)],
-            [nodes.literal("", result.label)],
+            # the anchor stands in a node of its own, because a row has none in LaTeX
+            [nodes.target("", "", ids=[f"check-{result.label}"]), _link(app, here, docname, node)],
             [nodes.Text(f"{result.verdict}, as stated" if result.expected == "false" else result.verdict)],
             [nodes.Text(_evidence(result))],
         )
-        row = nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *cell)) for cell in cells), ids=[f"check-{result.label}"])
-        body += row
+        body += nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *cell)) for cell in cells))
     group += body
     return table
 
@@ -289,10 +290,10 @@ def visit_checked_latex(translator, node):
     mark = ""
     if result is not None and node["kind"] != "model":
         target = translator.idescape(f"equations:check-{result.label}")
-        mark = rf"\hyperlink{{{target}}}{{\rnn{result.verdict}}}"
+        mark = rf"\hyperref[{target}]{{\rnn{result.verdict}}}"
     if result is not None and result.expected == "false":
-        translator.body.append("\n\\begin{rnnwrong}")
-    translator.body.append(f"\n\\begingroup\\def\\rnnmark{{{mark}}}%")
+        translator.body.append("\n\\begin{rnnwrong}\n")
+    translator.body.append(f"\\begingroup\\def\\rnnmark{{{mark}}}%\n")
 
 
 def depart_checked_latex(translator, node):

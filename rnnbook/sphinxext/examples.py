@@ -13,7 +13,6 @@ import textwrap
 
 from docutils import nodes
 from sphinx import addnodes
-from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -72,7 +71,7 @@ class Source(SphinxDirective):
         block = nodes.literal_block(code, code, language="python", classes=["source"])
         self.set_source_info(block)
         line = nodes.paragraph("", "", *self.parse_inline(f"{{py:obj}}`{name}`")[0], classes=["source-of"])
-        return [block, line]
+        return [line, block]
 
 
 def _namespace(node):
@@ -120,22 +119,9 @@ def refuse_tracebacks(app, doctree):
             logger.warning("a cell raised:\n%s", node.astext(), location=node)
 
 
-class HiddenCodeOutOfPrint(SphinxPostTransform):
-    """Code that a page folds away, for a figure say, is left out where nothing can be unfolded."""
-
-    default_priority = 400
-    formats = ("latex",)
-
-    def run(self, **kwargs):
-        for cell in self.document.findall(nodes.container):
-            if "tag_hide-input" in cell["classes"]:
-                cell.children = [child for child in cell.children if child.get("nb_element") != "cell_code_source"]
-
-
 def setup(app):
     app.add_directive("doctest", Doctest)
     app.add_directive("source", Source)
     app.connect("doctree-read", run_examples)
     app.connect("doctree-read", refuse_idle_code)
     app.connect("doctree-read", refuse_tracebacks)
-    app.add_post_transform(HiddenCodeOutOfPrint)

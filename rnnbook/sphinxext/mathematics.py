@@ -79,8 +79,7 @@ def visit_math_block_latex(translator, node):
         end = r"\end{equation}"
     else:
         begin, end = r"\begin{equation*}", r"\end{equation*}"
-    targets = "".join(translator.hypertarget(id) for id in node["ids"])
-    translator.body.append(f"{targets}\n{begin}\n{latex}\n{end}\n")
+    translator.body.append(f"{begin}\n{latex}\n{end}\n")
     raise nodes.SkipNode
 
 
