@@ -1,0 +1,243 @@
+"""Check whole documents: find the blocks, read the models, reach a verdict for every claim."""
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rnnbook.checker.claim import OptionError, read_claim
+from rnnbook.checker.errors import IllTyped
+from rnnbook.checker.evaluate import Misfit
+from rnnbook.checker.instances import Instances
+from rnnbook.checker.model import Model, read_model
+from rnnbook.checker.scan import Block, scan
+from rnnbook.checker.verdict import Outcome, check_claim, ill_typed
+
+
+@dataclass(frozen=True)
+class Result:
+    """The verdict of one claim (or the error of one model)."""
+
+    path: str | None
+    line: int
+    label: str
+    kind: str
+    verdict: str
+    expected: str = "true"
+    step: int | None = None
+    message: str = ""
+    instances: int = 0
+    max_error: float | None = None
+    evidence: str = ""
+    seconds: float = 0.0
+    latex: str = ""
+    model: str = ""
+    misfit: bool = False
+
+    @property
+    def ok(self):
+        """Whether the verdict is the expected one.
+
+        A claim that is expected to be wrong is so when it is false, or when its shapes do not fit; an undefined symbol or a
+        syntax error is a slip of the author, not the error that the text wants to show.
+        """
+        if self.expected == "true":
+            return self.verdict in ("proved", "holds")
+        return self.verdict == "false" or self.verdict == "ill-typed" and self.misfit
+
+    def as_dict(self):
+        return asdict(self) | {"ok": self.ok}
+
+
+class Book:
+    """The models that claims refer to: those of a document in order, and a library of others by name."""
+
+    def __init__(self, library=None):
+        self.library = library or {}
+        self.models, self.problems, self.instances, self.reading = {}, {}, {}, set()
+
+    def add(self, block: Block, default_name):
+        """Read a model of the document; returns its error as (message, offset) or None."""
+        name = block.name or default_name
+        self.models.pop(name, None)
+        self.problems.pop(name, None)
+        try:
+            if block.problem:
+                raise IllTyped(block.problem)
+            self.models[name] = self.read(name, block)
+        except IllTyped as problem:
+            self.problems[name] = problem.message
+            return problem
+        except RecursionError:
+            self.problems[name] = "the model is nested too deeply"
+            return IllTyped(self.problems[name])
+        return None
+
+    def read(self, name, block):
+        base = block.options.get("extends")
+        extends = self.find(base) if base else None
+        return read_model(name, block.body, block.options, extends)
+
+    def find(self, name) -> Model:
+        """A model by name: of the document, then of the library."""
+        if name in self.models:
+            return self.models[name]
+        if name in self.problems:
+            raise IllTyped(f"the model {name!r} has an error: {self.problems[name]}")
+        if name in self.library:
+            if name in self.reading:
+                raise IllTyped(f"the model {name!r} extends itself")
+            block = self.library[name]
+            if not isinstance(block, Block):
+                block = Block("model", name, {}, 1, str(block), 1)
+            self.reading.add(name)
+            try:
+                self.models[name] = self.read(name, block)
+            finally:
+                self.reading.discard(name)
+            return self.models[name]
+        import difflib
+        close = difflib.get_close_matches(str(name), [*self.models, *self.library], n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise IllTyped(f"there is no model {name!r}{hint}")
+
+    def instances_of(self, model):
+        found = self.instances.get(id(model))
+        if found is None or found.model is not model:
+            found = self.instances[id(model)] = Instances(model)
+        return found
+
+
+def label_of(block, number):
+    return block.options.get("label") or block.name or f"{block.kind}-{number}"
+
+
+def library_of(paths):
+    """All models of some documents by name, as blocks (the first of a name wins)."""
+    found = {}
+    for path in paths:
+        try:
+            text = Path(path).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        for block in scan(text):
+            if block.kind == "model" and block.name and block.name not in found:
+                found[block.name] = block
+    return found
+
+
+def located(block, problem, message):
+    """A message with line, column and a caret under the place in the block."""
+    at = getattr(problem, "at", None)
+    if isinstance(problem, OptionError):
+        line = block.option_lines.get(problem.option, block.line)
+        return f"line {line}: {message}"
+    if at is None:
+        return message
+    line, column = block.position(at)
+    return f"line {line}, column {column}: {message}\n{block.caret(at)}"
+
+
+def check_block(block, number, book, model_name, path, proof_seconds, seconds):
+    """The result of one claim or derivation."""
+    start = time.perf_counter()
+    label = label_of(block, number)
+    expected = block.options.get("expect", "true")
+    name = block.options.get("model") or model_name
+    outcome = None
+    problem = None
+    try:
+        if block.problem:
+            raise IllTyped(block.problem)
+        if name is None:
+            model = Model("")
+        else:
+            model = book.find(name)
+        instances = book.instances_of(model)
+        evaluator = instances.get(0)
+        claim = read_claim(block, model, evaluator)
+        outcome = check_claim(claim, instances, seconds)
+        if outcome.verdict == "ill-typed":
+            problem = outcome
+    except IllTyped as error:
+        problem = error
+        message = error.quote(block.body) if isinstance(error, Misfit) else error.message
+        outcome = Outcome("ill-typed", getattr(error, "step", None), message)
+        outcome.misfit = isinstance(error, Misfit)
+    except RecursionError:
+        outcome = Outcome("ill-typed", message="the formula is nested too deeply")
+    message = outcome.message
+    if problem is not None:
+        message = located(block, problem, message)
+    if outcome.verdict == "holds" and proof_seconds > 0:
+        from rnnbook.checker.prove import prove
+        left = seconds - (time.perf_counter() - start)
+        evidence = prove(claim, instances, min(proof_seconds, left)) if left > 0 else None
+        if evidence is not None:
+            outcome.verdict, outcome.evidence = "proved", evidence
+    evidence = outcome.evidence
+    if outcome.verdict == "holds":
+        evidence = f"{outcome.instances} instance{'s' * (outcome.instances != 1)}, error ≤ {outcome.max_error:.1e}"
+    return Result(path, block.line, label, block.kind, outcome.verdict, expected, outcome.step, message, outcome.instances,
+                  outcome.max_error, evidence, time.perf_counter() - start, block.body.strip(), name or "", outcome.misfit)
+
+
+def check(text_or_path, *, path=None, library=None, proof_seconds=2.0, seconds=5.0, cache=None, mutate=False):
+    """Check every claim of a document; see the package's docstring."""
+    text = text_or_path
+    if isinstance(text_or_path, Path) or "\n" not in text_or_path and len(text_or_path) < 4096 and _is_file(text_or_path):
+        path = str(text_or_path) if path is None else path
+        text = Path(text_or_path).read_text(encoding="utf-8", errors="replace")
+        if library is None:
+            library = siblings(Path(text_or_path))
+    return check_text(text, path, library or {}, proof_seconds, seconds, cache)
+
+
+def _is_file(name):
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+class siblings(dict):
+    """The models of the other documents in a folder, read only when a name is asked for."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path, self.found = path, None
+
+    def _load(self):
+        if self.found is None:
+            others = sorted(p for p in self.path.parent.glob("*.md") if p != self.path)
+            self.found = library_of(others)
+        return self.found
+
+    def __contains__(self, name):
+        return name in self._load()
+
+    def __getitem__(self, name):
+        return self._load()[name]
+
+    def __iter__(self):
+        return iter(self._load())
+
+
+def check_text(text, path, library, proof_seconds, seconds, cache):
+    book, results, model_name, numbers = Book(library), [], None, {}
+    for block in scan(text):
+        numbers[block.kind] = number = numbers.get(block.kind, 0) + 1
+        if block.kind == "model":
+            default = f"model-{number}"
+            problem = book.add(block, default)
+            model_name = block.name or default
+            if problem is not None:
+                results.append(Result(path, block.line, label_of(block, number), "model", "ill-typed",
+                                      message=located(block, problem, problem.message), latex=block.body.strip(),
+                                      model=model_name))
+            continue
+        results.append(check_block(block, number, book, model_name, path, proof_seconds, seconds))
+    return results
+
+
+__all__ = ["Book", "Result", "check", "check_block", "ill_typed", "library_of"]

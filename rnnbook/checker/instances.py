@@ -1,0 +1,68 @@
+"""The instances of a model: which sizes, horizons and values the claims are tried at. Claims of a model share them."""
+from __future__ import annotations
+
+import random
+
+from rnnbook.checker.arithmetic import Floats, Precise
+from rnnbook.checker.evaluate import Instance
+
+#: Instances for an equation, and for an inequality (which random values seldom break).
+EQUATIONS = 5
+INEQUALITIES = 30
+HORIZONS = (3, 4, 3, 5, 4, 3)
+_SCALES = (1, 1, 1)
+_WIDE = ("1", "0.3", "2", "1", "3", "0.1")
+
+
+class Instances:
+    """All instances of one model, made when asked for."""
+
+    def __init__(self, model):
+        self.model = model
+        self.made = {}
+        self.floats, self.precise, self.finer = Floats(), Precise(50), Precise(100)
+        self.horizon = self._horizon()
+
+    def _horizon(self):
+        """The fixed T of a model, or the last particular index where some family has no general rule; None if free."""
+        if "T" in self.model.fixed:
+            return self.model.fixed["T"]
+        largest = []
+        for (_, arity), rules in self.model.families.items():
+            rules = [rule for rule in rules if rule.kind != "abbreviation"]
+            if arity != 1 or not rules or any(isinstance(item, str) for rule in rules for item in rule.pattern):
+                continue
+            literal = [int(item.args[0]) for rule in rules for item in rule.pattern if item.op == "num"]
+            if len(literal) == len(rules) and max(literal) > 0:
+                largest.append(max(literal))
+        return min(max(largest), 60) if largest else None
+
+    def sizes(self, k, small=False):
+        """The sizes of the k-th instance, all different and greater than one where they are not fixed."""
+        letters = [d for d in self.model.dimensions if d not in self.model.fixed]
+        taken = {self.model.fixed[d] for d in self.model.dimensions if d in self.model.fixed}
+        pool = [n for n in range(2, 2 + len(letters) + len(taken) + (0 if small else 1)) if n not in taken]
+        if small or k == 0:
+            chosen = pool[:len(letters)]
+        else:
+            chosen = random.Random(k).sample(pool, len(letters))
+        sizes = dict(zip(letters, chosen))
+        sizes.update({d: n for d, n in self.model.fixed.items() if d != "T"})
+        return sizes
+
+    def get(self, k, precision="floats", minimal_horizon=1, style="random", pins=(), pins_key="", wide=False, attempt=0,
+            horizon=None):
+        """The k-th instance in an arithmetic; with `wide` its values have other scales, as inequalities need."""
+        key = (k, precision, minimal_horizon, style, pins_key, wide, attempt, horizon)
+        found = self.made.get(key)
+        if found is None:
+            if len(self.made) > 400:
+                self.made.clear()
+            t = self.horizon or max(horizon or HORIZONS[k % len(HORIZONS)], minimal_horizon)
+            from fractions import Fraction
+            scale = Fraction(_WIDE[(k + attempt) % len(_WIDE)]) if wide or attempt else 1
+            drawn_as = "integer" if wide and k % 3 == 2 and style == "random" else style
+            found = Instance(self.model, getattr(self, precision), self.sizes(k, small=style == "round" or wide and k % 2 == 0), t,
+                             f"{k}/{attempt}" if attempt else k, drawn_as, tuple(pins), scale, position=k + attempt)
+            self.made[key] = found
+        return found
