@@ -23,7 +23,8 @@ recursion, one line of code for each line of the derivation; :func:`backward` is
 
 float32 and float64 stay what they are, and arguments of different dtypes are a :exc:`TypeError`: nothing is promoted in
 silence. Only :func:`reference_forward`, the definition, and :func:`reference_backward` take any numbers, so that a
-complex step can differentiate the network, and the gradient once more. A sequence of length 0 is one, whose final hidden state is the initial one, and a batch may be empty.
+complex step can differentiate the network, and the gradient once more. A sequence may have length 0, and its final
+hidden state is then the initial one; a batch may be empty.
 """
 
 import math
