@@ -21,11 +21,14 @@ from rnnbook.sphinxext.typeset import typeset_claim, typeset_model
 
 logger = logging.getLogger(__name__)
 
-MARKS = {"proved": "✓", "holds": "✓", "false": "✗"}
+# a claim that could not be decided is a warning, which stops a strict build; a lenient one still has to write its page
+MARKS = {"undecided": "?", "proved": "✓", "holds": "✓", "false": "✗", "ill-typed": "✗"}
 MEANING = {
-    "proved": "proved: both sides are equal as symbolic expressions",
-    "holds": "holds: equal, to rounding, on every random instance",
-    "false": "wrong, and shown as wrong",
+    "proved": "Proved: both sides are equal as symbolic expressions.",
+    "holds": "Holds: both sides are equal, to rounding, on every random instance.",
+    "false": "Wrong, and shown as wrong: the sides differ.",
+    "ill-typed": "Wrong, and shown as wrong: it has no meaning.",
+    "undecided": "Not decided within the time limit.",
 }
 
 
@@ -196,14 +199,10 @@ def _link(app, here, docname, equation):
     return nodes.reference("", f"({_number(app.env, docname, equation)})", internal=True, refuri=uri)
 
 
-def _evidence(result):
-    return result.evidence or MEANING.get(result.verdict, "")
-
-
 def fill_table(app, doctree, docname):
     """Write the table: totals, then chapter by chapter each equation's number, label, verdict and evidence."""
     for place in list(doctree.findall(equation_table)):
-        verdicts, reasons, chapters = collections.Counter(), collections.Counter(), []
+        results, reasons, chapters = [], collections.Counter(), []
         for chapter in _chapters(app.env):
             rows = []
             for node in app.env.get_doctree(chapter).findall(nodes.math_block):
@@ -211,11 +210,11 @@ def fill_table(app, doctree, docname):
                     reasons[node["unchecked"]] += 1
                 wrapper = node.parent
                 if isinstance(wrapper, checked) and wrapper["result"] is not None and wrapper["kind"] != "model":
-                    verdicts[wrapper["result"].verdict] += 1
+                    results.append(wrapper["result"])
                     rows.append((chapter, node, wrapper))
             if rows:
                 chapters.append((chapter, rows))
-        new = [_totals(verdicts, reasons)]
+        new = [_totals(results, reasons)]
         for chapter, rows in chapters:
             title = app.env.titles[chapter].astext()
             section = nodes.section("", nodes.title("", title), ids=[f"equations-{chapter}"])
@@ -224,15 +223,19 @@ def fill_table(app, doctree, docname):
         place.replace_self(new)
 
 
-def _totals(verdicts, reasons):
-    total = sum(verdicts.values())
-    parts = [f"{count} {verdict}" for verdict, count in sorted(verdicts.items(), key=lambda item: -item[1])]
-    text = f"{total} checked equations and derivations: {', '.join(parts)}." if total else "No checked equations yet."
+def _totals(results, reasons):
+    """How many equations there are, and what became of them."""
+    verdicts = collections.Counter(result.verdict for result in results if result.expected == "true")
+    wrong = sum(result.expected == "false" for result in results)
+    text = (
+        f"{len(results)} equations and derivations are checked. {verdicts['proved']} are proved, {verdicts['holds']} hold on random "
+        f"instances, and {wrong} are wrong on purpose: they are refused, as they should be. "
+    )
     if reasons:
-        why = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-        text += f" {sum(reasons.values())} more are displayed and not checked: {why}."
+        why = ", ".join(f"{reason} ({count})" for reason, count in sorted(reasons.items()))
+        text += f"{sum(reasons.values())} more are displayed and not checked: {why}."
     else:
-        text += " No equation is displayed unchecked."
+        text += "No displayed equation is left unchecked."
     return nodes.paragraph("", text)
 
 
@@ -249,7 +252,7 @@ def _table(app, here, rows):
             # the anchor stands in a node of its own, because a row has none in LaTeX
             [nodes.target("", "", ids=[f"check-{result.label}"]), _link(app, here, docname, node)],
             [nodes.Text(f"{result.verdict}, as stated" if result.expected == "false" else result.verdict)],
-            [nodes.Text(_evidence(result))],
+            [nodes.Text(result.evidence or MEANING.get(result.verdict, ""))],
         )
         body += nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *cell)) for cell in cells))
     group += body
@@ -277,9 +280,9 @@ def depart_checked_html(translator, node):
     if result is not None and node["kind"] != "model":
         builder = translator.builder
         uri = builder.get_relative_uri(builder.current_docname, "equations") + f"#check-{result.label}"
-        text = html.escape(f"{MEANING.get(result.verdict, result.verdict)}. {result.evidence or ''}".strip())
+        text = html.escape(f"{MEANING[result.verdict]} {result.evidence or ''}".strip())
         translator.body.append(
-            f'<details class="verdict {result.verdict}"><summary aria-label="{result.verdict}">{MARKS.get(result.verdict, "?")}</summary>'
+            f'<details class="verdict {result.verdict}"><summary aria-label="{result.verdict}">{MARKS[result.verdict]}</summary>'
             f'<div class="verdict-text">{text} <a href="{uri}">All equations</a></div></details>\n'
         )
     translator.body.append("</div>\n")
@@ -290,7 +293,7 @@ def visit_checked_latex(translator, node):
     mark = ""
     if result is not None and node["kind"] != "model":
         target = translator.idescape(f"equations:check-{result.label}")
-        mark = rf"\hyperref[{target}]{{\rnn{result.verdict}}}"
+        mark = rf"\hyperref[{target}]{{\rnnverdict{{{MARKS[result.verdict]}}}}}"
     if result is not None and result.expected == "false":
         translator.body.append("\n\\begin{rnnwrong}\n")
     translator.body.append(f"\\begingroup\\def\\rnnmark{{{mark}}}%\n")

@@ -74,6 +74,19 @@ class Source(SphinxDirective):
         return [line, block]
 
 
+class Shown(SphinxDirective):
+    """Text of a page as it is written, and below it what becomes of it."""
+
+    has_content = True
+
+    def run(self):
+        self.assert_has_content()
+        text = "\n".join(self.content)
+        source = nodes.literal_block(text, text, language="text", classes=["shown"])
+        self.set_source_info(source)
+        return [source, *self.parse_content_to_nodes()]
+
+
 def _namespace(node):
     """What the examples of one docstring, or of one page, share: ``(key, initial globals)``."""
     while node is not None and not isinstance(node, addnodes.desc):
@@ -122,6 +135,7 @@ def refuse_tracebacks(app, doctree):
 def setup(app):
     app.add_directive("doctest", Doctest)
     app.add_directive("source", Source)
+    app.add_directive("shown", Shown)
     app.connect("doctree-read", run_examples)
     app.connect("doctree-read", refuse_idle_code)
     app.connect("doctree-read", refuse_tracebacks)

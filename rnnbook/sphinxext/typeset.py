@@ -53,9 +53,9 @@ def typeset_model(body):
             groups["abbreviations"].append(_aligned_at_relation(line))
         else:
             groups["definitions"].append(_aligned_at_relation(line))
-    rows = list(groups["declarations"])
+    rows = [" \\\\[0.4em]\n".join(groups["declarations"])] if groups["declarations"] else []
     rows += [_aligned(groups[name]) for name in ("definitions", "abbreviations") if groups[name]]
-    return r"\begin{array}{l}" + "\n" + " \\\\[0.4em]\n".join(rows) + "\n" + r"\end{array}" if len(rows) > 1 else rows[0]
+    return r"\begin{array}{l}" + "\n" + " \\\\[0.8em]\n".join(rows) + "\n" + r"\end{array}"
 
 
 def typeset_claim(body):
