@@ -448,8 +448,21 @@ class Instance:
         return full
 
     # -- ranges --------------------------------------------------------------------------------------------------------
-    def natural_range(self, letter, nodes, env, context):
-        """The range of an index from where it stands: 1..T in time, the size in a component; None if it stands nowhere."""
+    def natural_range(self, letter, nodes, env, context, asked=frozenset()):
+        """The range of an index from where it stands: 1..T in time, the size in a component; None if it stands nowhere.
+
+        An index that is only compared with another (`i \\le j`, `[i = j]`) has the range of that one.
+        """
+        found = self._placed_range(letter, nodes, env, context)
+        if found is None:
+            for peer in sorted(peers(letter, nodes) - asked - {letter}):
+                if peer not in self.dims and peer != "T" and (peer, 0) not in self.model.families:
+                    found = self.natural_range(peer, nodes, env, context, asked | {letter})
+                    if found is not None:
+                        break
+        return found
+
+    def _placed_range(self, letter, nodes, env, context):
         component = None
         for node in nodes:
             for below in node.walk():
@@ -1250,6 +1263,29 @@ def like_indices(value):
 def letters_below(node):
     """The letters of an index formula."""
     return {n.args[0].base for n in node.walk() if n.op == "sym" and n.args[0].sub is None}
+
+
+def peers(letter, nodes):
+    """The letters that an index is compared with, or whose bound it is."""
+    found = set()
+    for root in nodes:
+        for node in root.walk():
+            groups = []
+            if node.op in ("bigsum", "prod", "prod_left", "hprod"):
+                binder = node.args[0]
+                groups += [[a, b] for _, a, b in binder.conditions]
+                bounds = [b for b in (binder.low, binder.high) if b is not None]
+                if any(letter in letters_below(b) for b in bounds):
+                    found |= set(binder.variables)
+            elif node.op == "iverson":
+                groups.append(node.args[0])
+            elif node.op == "sym" and node.args[0].base == "\\delta" and node.args[0].parts and len(node.args[0].parts) == 2:
+                groups.append(node.args[0].parts)
+            for group in groups:
+                letters = [letters_below(side) for side in group]
+                if any(letter in side for side in letters):
+                    found |= set().union(*letters)
+    return found
 
 
 def rational(node):

@@ -43,6 +43,9 @@ def tuples(claim, instance):
         if low is None:
             reach = instance.natural_range(name, claim.chain.sides, env, instance.root)
             if reach is None:
+                guess = {**{letter: 1 for letter, _, _ in claim.ranges}, **env}
+                for side in claim.chain.sides:  # often the symbol that carries the index is what is wrong
+                    instance.evaluate(side, guess, instance.root)
                 raise IllTyped(f"the range of the index {name} is not known: give it in :for:")
             a, b = reach
         else:
@@ -155,6 +158,8 @@ class Trial:
                         undefined = problem
                         continue
                     checked = True
+                    if failure and failure.step == 1:
+                        continue  # only whether the rest has a meaning is still of interest
                     last = failure.step - 1 if failure else len(relations)
                     for step in range(1, last + 1):
                         error, found = self.relation(step, sides[step - 1], sides[step], instance, env, k, attempt)
@@ -162,7 +167,7 @@ class Trial:
                             failure = found
                             break
                         largest = max(largest, error)
-                    if failure and (failure.step == 1 or stop_at_first):
+                    if failure and (stop_at_first or failure.step == 1 and tried > 1):
                         break
             except Undefined as problem:
                 undefined = problem
