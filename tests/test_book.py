@@ -4,11 +4,11 @@ import filecmp
 import re
 import shutil
 
-from conftest import ROOT, sphinx
+from building import ROOT, sphinx
 
 HEAD = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n---\n"
 INDEX = "# Small\n\n```{{toctree}}\n:numbered:\n\n{}\n```\n"
-GOOD = """# A page
+GOOD = HEAD + """# A page
 
 (here)=
 ## A section
@@ -48,17 +48,17 @@ It is.
 # page: its text, the line that the build must name, and a piece of what it must say
 BROKEN = {
     "doctest": ("# A\n\nText.\n\n```{doctest}\n>>> 2 + 2\n5\n```\n", 5, "an example does not give what it says"),
-    "cell": (HEAD + "# A\n\n```{code-cell} python\nraise RuntimeError('no')\n```\n", 8, "RuntimeError"),
-    "noise": (HEAD + "# A\n\n```{code-cell} python\nimport sys; print('hm', file=sys.stderr)\n```\n", 8, "stderr"),
+    "cell": (HEAD + "# A\n\n```{code-cell} python\nraise RuntimeError('no')\n```\n", 10, "RuntimeError"),
+    "noise": (HEAD + "# A\n\n```{code-cell} python\nimport sys; print('hm', file=sys.stderr)\n```\n", 10, "stderr"),
     "reference": ("# A\n\nSee {ref}`nowhere`.\n", 3, "nowhere"),
     "equation": ("# A\n\nSee {eq}`eq-nowhere`.\n", 3, "eq-nowhere"),
     "citation": ("# A\n\nSee {cite}`nobody1900`.\n", 3, "nobody1900"),
     "unchecked": ("# A\n\n```{math}\na = b\n```\n", 3, "an equation that is not checked"),
     "dollars": ("# A\n\n$$a = b$$\n", 3, "an equation that is not checked"),
     "katex": ("# A\n\nInline $\\frac{a$ here.\n", 3, "KaTeX"),
-    "false": (GOOD.replace("= x\n", "= -x\n"), 11, "eq-slope: false"),
-    "true": (GOOD.replace(":label: eq-slope\n", ":label: eq-slope\n:expect: false\n"), 11, "eq-slope"),
-    "ill-typed": (GOOD.replace("= x\n", "= z\n"), 11, "ill-typed"),
+    "false": (GOOD.replace("= x\n", "= -x\n"), 16, ": false"),
+    "true": (GOOD.replace(":label: eq-slope\n", ":label: eq-slope\n:expect: false\n"), 16, "but it was expected to be false"),
+    "ill-typed": (GOOD.replace("= x\n", "= z\n"), 16, "ill-typed"),
     "python": ("# A\n\n```python\nprint('did I run?')\n```\n", 3, "Python that does not run"),
     "unsolved": ("# A\n\n:::{exercise} Hard\n:label: ex-hard\nWhy?\n:::\n", 3, "exercise without a solution"),
     "source": ("# A\n\n```{source} rnnbook.softmax.no_such_function\n```\n", 3, "no_such_function"),
@@ -82,8 +82,10 @@ def test_good_book_builds(tmp_path):
 
 
 def test_each_defect_is_refused_with_its_place(tmp_path):
-    # every model needs a name of its own over the whole book
-    pages = {page: text.replace("} line", f"}} line-{page}") for page, (text, _, _) in BROKEN.items()}
+    pages = {page: text for page, (text, _, _) in BROKEN.items()}
+    for page in pages:  # names are unique over a whole book
+        for name in ("} line", "eq-slope", "(here", "`here", "ex-one"):
+            pages[page] = pages[page].replace(name, f"{name}-{page}")
     write(tmp_path / "book", pages)
     done = sphinx(tmp_path / "book", tmp_path)
     assert done.returncode == 1
@@ -105,7 +107,7 @@ def project_copy(folder):
         shutil.copytree(ROOT / "book" / name, folder / "book" / name)
     shutil.copy(ROOT / "book" / "references.bib", folder / "book")
     shutil.copy(ROOT / "conf.py", folder)
-    (folder / "book" / "good.md").write_text(HEAD + GOOD)
+    (folder / "book" / "good.md").write_text(GOOD)
     (folder / "book" / "index.md").write_text(INDEX.format("good"))
     (folder / "book" / "equations.md").write_text("---\norphan: true\n---\n# Checks\n\n```{equation-table}\n```\n")
 
