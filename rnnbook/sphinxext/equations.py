@@ -79,6 +79,7 @@ def check_documents(app, env, docnames):
     """Check the claims of each page that is about to be read."""
     if not hasattr(env, "rnnbook_results"):
         env.rnnbook_results = {}
+    env.rnnbook_just_read = list(docnames)
     for docname in docnames:
         path, text = _read(env, docname)
         env.rnnbook_results[docname] = _check(env, text, str(path))
@@ -260,7 +261,9 @@ def _table(app, here, rows):
 
 
 def table_is_stale(app, env):
-    """The table shows what other pages hold: write it again whenever a page was read."""
+    """The table shows what other pages hold: write it again whenever one was read."""
+    if not env.rnnbook_just_read:
+        return []
     return [docname for docname in env.found_docs if any(env.get_doctree(docname).findall(equation_table))]
 
 
