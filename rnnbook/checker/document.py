@@ -5,13 +5,16 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rnnbook.checker.cache import key as cache_key
+from rnnbook.checker.cache import load, save
 from rnnbook.checker.claim import OptionError, read_claim
 from rnnbook.checker.errors import IllTyped
 from rnnbook.checker.evaluate import Misfit
 from rnnbook.checker.instances import Instances
 from rnnbook.checker.model import Model, read_model
+from rnnbook.checker.prove import prove
 from rnnbook.checker.scan import Block, scan
-from rnnbook.checker.verdict import Outcome, check_claim, ill_typed
+from rnnbook.checker.verdict import Outcome, check_claim
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,12 @@ class Book:
 
     def __init__(self, library=None):
         self.library = library or {}
-        self.models, self.problems, self.instances, self.reading = {}, {}, {}, set()
+        self.models, self.problems, self.instances, self.reading, self.blocks = {}, {}, {}, set(), {}
 
     def add(self, block: Block, default_name):
         """Read a model of the document; returns its error as (message, offset) or None."""
         name = block.name or default_name
+        self.blocks[name] = block
         self.models.pop(name, None)
         self.problems.pop(name, None)
         try:
@@ -77,6 +81,16 @@ class Book:
         base = block.options.get("extends")
         extends = self.find(base) if base else None
         return read_model(name, block.body, block.options, extends)
+
+    def source(self, name, depth=0):
+        """Everything that a verdict on a claim about a model depends on, as plain data."""
+        block = self.blocks.get(name)
+        if block is None and name in self.library:
+            block = self.library[name]
+        if not isinstance(block, Block) or depth > 20:
+            return [name, str(block)]
+        base = block.options.get("extends")
+        return [name, block.body, sorted(block.options.items()), block.problem, self.source(base, depth + 1) if base else None]
 
     def find(self, name) -> Model:
         """A model by name: of the document, then of the library."""
@@ -126,60 +140,67 @@ def library_of(paths):
     return found
 
 
-def located(block, problem, message):
+def located(block, outcome):
     """A message with line, column and a caret under the place in the block."""
-    at = getattr(problem, "at", None)
-    if isinstance(problem, OptionError):
-        line = block.option_lines.get(problem.option, block.line)
-        return f"line {line}: {message}"
-    if at is None:
-        return message
-    line, column = block.position(at)
-    return f"line {line}, column {column}: {message}\n{block.caret(at)}"
+    if outcome.option is not None:
+        return f"line {block.option_lines.get(outcome.option, block.line)}: {outcome.message}"
+    if outcome.at is None:
+        return outcome.message
+    line, column = block.position(outcome.at)
+    return f"line {line}, column {column}: {outcome.message}\n{block.caret(outcome.at)}"
 
 
-def check_block(block, number, book, model_name, path, proof_seconds, seconds):
+def check_block(block, number, book, model_name, path=None, proof_seconds=2.0, seconds=5.0, cache=None):
     """The result of one claim or derivation."""
     start = time.perf_counter()
-    label = label_of(block, number)
-    expected = block.options.get("expect", "true")
     name = block.options.get("model") or model_name
-    outcome = None
-    problem = None
+    outcome = kept = place = None
+    if cache is not None:
+        place = cache_key([book.source(name), block.kind, block.body, sorted(block.options.items()), block.problem,
+                           proof_seconds, seconds])
+        kept = load(cache, place)
+    if kept is not None:
+        outcome = Outcome(kept["verdict"])
+        for field, value in kept.items():
+            setattr(outcome, field, value)
+    else:
+        outcome = try_block(block, book, name, proof_seconds, seconds, start)
+        if cache is not None and outcome.verdict != "undecided":
+            save(cache, place, outcome)
+    evidence = outcome.evidence
+    if outcome.verdict == "holds":
+        evidence = f"{outcome.instances} instance{'s' * (outcome.instances != 1)}"
+        if not outcome.exact:
+            evidence += f", error ≤ {outcome.max_error:.1e}"
+    message = located(block, outcome) if outcome.verdict == "ill-typed" else outcome.message
+    return Result(path, block.line, label_of(block, number), block.kind, outcome.verdict, block.options.get("expect", "true"),
+                  outcome.step, message, outcome.instances, outcome.max_error, evidence, time.perf_counter() - start,
+                  block.body.strip(), name or "", outcome.misfit)
+
+
+def try_block(block, book, name, proof_seconds, seconds, start):
+    """The outcome for a claim or derivation: read it, try it on instances, try to prove it."""
     try:
         if block.problem:
             raise IllTyped(block.problem)
-        if name is None:
-            model = Model("")
-        else:
-            model = book.find(name)
+        model = Model("") if name is None else book.find(name)
         instances = book.instances_of(model)
-        evaluator = instances.get(0)
-        claim = read_claim(block, model, evaluator)
+        claim = read_claim(block, model, instances.get(0))
         outcome = check_claim(claim, instances, seconds)
-        if outcome.verdict == "ill-typed":
-            problem = outcome
-    except IllTyped as error:
-        problem = error
-        message = error.quote(block.body) if isinstance(error, Misfit) else error.message
-        outcome = Outcome("ill-typed", getattr(error, "step", None), message)
-        outcome.misfit = isinstance(error, Misfit)
-    except RecursionError:
-        outcome = Outcome("ill-typed", message="the formula is nested too deeply")
-    message = outcome.message
-    if problem is not None:
-        message = located(block, problem, message)
-    if outcome.verdict == "holds" and proof_seconds > 0:
-        from rnnbook.checker.prove import prove
         left = seconds - (time.perf_counter() - start)
-        evidence = prove(claim, instances, min(proof_seconds, left)) if left > 0 else None
-        if evidence is not None:
-            outcome.verdict, outcome.evidence = "proved", evidence
-    evidence = outcome.evidence
-    if outcome.verdict == "holds":
-        evidence = f"{outcome.instances} instance{'s' * (outcome.instances != 1)}, error ≤ {outcome.max_error:.1e}"
-    return Result(path, block.line, label, block.kind, outcome.verdict, expected, outcome.step, message, outcome.instances,
-                  outcome.max_error, evidence, time.perf_counter() - start, block.body.strip(), name or "", outcome.misfit)
+        if outcome.verdict == "holds" and proof_seconds > 0 and left > 0:
+            evidence = prove(claim, instances, proof_seconds, left)
+            if evidence is not None:
+                outcome.verdict, outcome.evidence = "proved", evidence
+        return outcome
+    except IllTyped as error:
+        message = error.quote(block.body) if isinstance(error, Misfit) else error.message
+        outcome = Outcome("ill-typed", getattr(error, "step", None), message, misfit=isinstance(error, Misfit))
+        outcome.at = error.at
+        outcome.option = error.option if isinstance(error, OptionError) else None
+        return outcome
+    except RecursionError:
+        return Outcome("ill-typed", message="the formula is nested too deeply")
 
 
 def check(text_or_path, *, path=None, library=None, proof_seconds=2.0, seconds=5.0, cache=None, mutate=False):
@@ -232,12 +253,13 @@ def check_text(text, path, library, proof_seconds, seconds, cache):
             problem = book.add(block, default)
             model_name = block.name or default
             if problem is not None:
+                outcome = Outcome("ill-typed", message=problem.message)
+                outcome.at = problem.at
                 results.append(Result(path, block.line, label_of(block, number), "model", "ill-typed",
-                                      message=located(block, problem, problem.message), latex=block.body.strip(),
-                                      model=model_name))
+                                      message=located(block, outcome), latex=block.body.strip(), model=model_name))
             continue
-        results.append(check_block(block, number, book, model_name, path, proof_seconds, seconds))
+        results.append(check_block(block, number, book, model_name, path, proof_seconds, seconds, cache))
     return results
 
 
-__all__ = ["Book", "Result", "check", "check_block", "ill_typed", "library_of"]
+__all__ = ["Book", "Result", "check", "check_block", "library_of"]

@@ -18,6 +18,8 @@ def number(rng, style, scale=1):
         return rng.choice(_ROUND)
     if style == "integer":
         return Fraction(rng.choice((-1, 0, 0, 1, 2)))
+    if style == "sparse" and rng.random() < 0.5:
+        return Fraction(0)
     magnitude = Fraction(rng.randint(80, 1300), 1000)
     return (magnitude if rng.random() < 0.5 else -magnitude) * scale
 
@@ -39,7 +41,7 @@ def draw(domain, kind, dims, rng, style, position, scale=1):
         hot = position % count
         return [Fraction(int(i == hot)) for i in range(count)]
     if domain.kind == "simplex":
-        weights = [rng.randint(1, 4) if style != "random" else rng.randint(50, 1000) for _ in range(count)]
+        weights = [rng.randint(1, 4) if style in ("round", "integer") else rng.randint(50, 1000) for _ in range(count)]
         return [Fraction(w, sum(weights)) for w in weights]
     n = dims[0]
     if domain.kind == "sym":
@@ -55,12 +57,12 @@ def _between(low, high, rng, style):
     if low == "-inf" and high == "inf":
         return number(rng, style)
     if high == "inf":
-        return low + (rng.choice(_ROUND_POSITIVE) if style != "random" else Fraction(rng.randint(50, 2500), 1000))
+        return low + (rng.choice(_ROUND_POSITIVE) if style in ("round", "integer") else Fraction(rng.randint(50, 2500), 1000))
     if low == "-inf":
         return high - Fraction(rng.randint(50, 2500), 1000)
     if not low < high:
         raise IllTyped("the interval is empty")
-    steps = 20 if style != "random" else 1000
+    steps = 20 if style in ("round", "integer") else 1000
     return low + (high - low) * Fraction(rng.randint(1, steps - 1), steps)
 
 

@@ -24,3 +24,7 @@ class Undecided(Exception):
 
 class NoProof(Exception):
     """The formula leaves what the proof arithmetic can express; nothing follows from that."""
+
+
+class TooLarge(NoProof):
+    """The expressions of a proof grow beyond the limit; smaller sizes may do."""

@@ -25,18 +25,21 @@ IN_DEFINITION = " (in the definition of "
 
 
 class Budget:
-    """A deadline that the evaluator's loops look at."""
+    """A deadline, and perhaps a number of steps, that the evaluator's loops look at."""
 
-    def __init__(self, seconds):
+    def __init__(self, seconds, steps=None):
         self.deadline = time.perf_counter() + seconds
-        self.steps = 0
+        self.total, self.limit, self.next_look = 0, steps, 256
 
     def tick(self, n=1):
-        self.steps += n
-        if self.steps > 256:
-            self.steps = 0
-            if time.perf_counter() > self.deadline:
+        self.total += n
+        if self.total >= self.next_look:
+            self.next_look = self.total + 256
+            if self.exhausted():
                 raise Undecided("the time limit was reached")
+
+    def exhausted(self):
+        return self.limit is not None and self.total > self.limit or time.perf_counter() > self.deadline
 
 
 class Context:

@@ -1,17 +1,16 @@
 """The instances of a model: which sizes, horizons and values the claims are tried at. Claims of a model share them."""
 from __future__ import annotations
 
-import random
-
 from rnnbook.checker.arithmetic import Floats, Precise
 from rnnbook.checker.evaluate import Instance
 
 #: Instances for an equation, and for an inequality (which random values seldom break).
 EQUATIONS = 5
-INEQUALITIES = 30
+INEQUALITIES = 40
 HORIZONS = (3, 4, 3, 5, 4, 3)
-_SCALES = (1, 1, 1)
+#: Scales and styles of the values for inequalities: their extremes lie at sparse, large and small values.
 _WIDE = ("1", "0.3", "2", "1", "3", "0.1")
+_STYLES = ("random", "sparse", "random", "integer")
 
 
 class Instances:
@@ -22,6 +21,9 @@ class Instances:
         self.made = {}
         self.floats, self.precise, self.finer = Floats(), Precise(50), Precise(100)
         self.horizon = self._horizon()
+        #: Whether members of the model exist for all times, so that T matters.
+        self.recurrent = any(arity and any(isinstance(item, str) for rule in rules for item in rule.pattern)
+                             for (_, arity), rules in model.families.items())
 
     def _horizon(self):
         """The fixed T of a model, or the last particular index where some family has no general rule; None if free."""
@@ -41,11 +43,12 @@ class Instances:
         """The sizes of the k-th instance, all different and greater than one where they are not fixed."""
         letters = [d for d in self.model.dimensions if d not in self.model.fixed]
         taken = {self.model.fixed[d] for d in self.model.dimensions if d in self.model.fixed}
-        pool = [n for n in range(2, 2 + len(letters) + len(taken) + (0 if small else 1)) if n not in taken]
-        if small or k == 0:
-            chosen = pool[:len(letters)]
-        else:
-            chosen = random.Random(k).sample(pool, len(letters))
+        wanted = len(letters) + (2 if len(letters) == 1 else 1)
+        pool = [n for n in range(2, 2 + wanted + len(taken)) if n not in taken][:wanted]
+        turn = 0 if small else k % wanted
+        chosen = (pool[turn:] + pool[:turn])[:len(letters)]
+        if not small and k // wanted % 2:
+            chosen.reverse()
         sizes = dict(zip(letters, chosen))
         sizes.update({d: n for d, n in self.model.fixed.items() if d != "T"})
         return sizes
@@ -61,7 +64,7 @@ class Instances:
             t = self.horizon or max(horizon or HORIZONS[k % len(HORIZONS)], minimal_horizon)
             from fractions import Fraction
             scale = Fraction(_WIDE[(k + attempt) % len(_WIDE)]) if wide or attempt else 1
-            drawn_as = "integer" if wide and k % 3 == 2 and style == "random" else style
+            drawn_as = _STYLES[k % 4] if wide and style == "random" else style
             found = Instance(self.model, getattr(self, precision), self.sizes(k, small=style == "round" or wide and k % 2 == 0), t,
                              f"{k}/{attempt}" if attempt else k, drawn_as, tuple(pins), scale, position=k + attempt)
             self.made[key] = found

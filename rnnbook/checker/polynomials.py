@@ -13,7 +13,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from rnnbook.checker.duals import Dual, primal
-from rnnbook.checker.errors import NoProof
+from rnnbook.checker.errors import NoProof, TooLarge
 from rnnbook.checker.values import Value, determinant, like, quotient
 
 BITS = 8
@@ -100,7 +100,7 @@ class Quotient:
             return Quotient(a, {})
         degree = self.degree + other.degree
         if degree > MAX_DEGREE:
-            raise NoProof
+            raise TooLarge
         num = a.product(self.num, other.num)
         if not self.den and not other.den:
             return Quotient(a, num, (), degree)
@@ -159,6 +159,7 @@ class Symbols:
         self.generators, self.names, self.positive = {}, [], set()
         self.factors, self.factor_degrees, self.factor_index = [], [], {}
         self.squares = {}  # generator -> (degree, {exponent below: coefficient}) or a polynomial for its square
+        self.complements = {}  # generator -> the polynomial it equals, as the last of entries whose sum is 1
         self.exclusive = {}  # generator -> id of the one-hot vector it belongs to
         self.exponents = {}  # generator of an exponential -> its argument
         self.branches = 0
@@ -180,7 +181,7 @@ class Symbols:
                 k = m + n
                 out[k] = get(k, 0) + c * d
         if len(out) > MAX_TERMS:
-            raise NoProof
+            raise TooLarge
         return {m: _normal(c) for m, c in out.items() if c}
 
     def cancelled(self, num, den, degree):
@@ -304,13 +305,12 @@ class Symbols:
             positive = not isinstance(domain.low, str) and domain.low >= 0
             return [self.symbol(("free", key, i), positive) for i in range(count)]
         if domain.kind in ("onehot", "simplex"):
-            entries = [self.symbol(("free", key, i)) for i in range(count - 1)]
-            last = self.number(1)
-            for i, entry in enumerate(entries):
-                last = last - entry
-                if domain.kind == "onehot":
+            entries = [self.symbol(("free", key, i), domain.kind == "simplex") for i in range(count)]
+            self.sum_to_one(entries)
+            if domain.kind == "onehot":
+                for i in range(count):
                     self.exclusive[self.generators["free", key, i]] = key
-            return [*entries, last]
+            return entries
         if domain.kind == "set":
             elements = sorted(set(domain.elements))
             if len(elements) == 1:
@@ -516,11 +516,17 @@ class Symbols:
                 total = total + e
             return [e / total for e in es]
         key = tuple(x.key() for x in xs)
-        entries = [self.symbol(("softmax", key, i), positive=True) for i in range(len(xs) - 1)]
+        entries = [self.symbol(("softmax", key, i), positive=True) for i in range(len(xs))]
+        self.sum_to_one(entries)
+        return entries
+
+    def sum_to_one(self, entries):
+        """Note that the last of these generators is 1 minus the others."""
         last = self.number(1)
-        for entry in entries:
+        for entry in entries[:-1]:
             last = last - entry
-        return [*entries, last]
+        (monomial, _), = entries[-1].num.items()
+        self.complements[(monomial.bit_length() - 1) // BITS] = last.num
 
     def inverse(self, a):
         """The inverse by cofactors."""
@@ -549,10 +555,10 @@ class Symbols:
 
     # -- the decision --------------------------------------------------------------------------------------------------
     def reduced(self, num):
-        """A numerator after the relations: one-hot products, finite sets, squares."""
-        if not self.squares and not self.exclusive:
+        """A numerator after the relations: one-hot products, finite sets, squares, entries whose sum is 1."""
+        if not self.related():
             return num
-        for _ in range(60):
+        for _ in range(200):
             out, changed = {}, False
             self.budget.tick(len(num))
             for m, c in num.items():
@@ -569,6 +575,11 @@ class Symbols:
                             if e > 1:
                                 replaced = {m - ((e - 1) << (BITS * index)): c}
                                 break
+                        other = self.complements.get(index)
+                        if other is not None:
+                            base = m - (1 << (BITS * index))
+                            replaced = {base + k: c * d for k, d in other.items()}
+                            break
                         rule = self.squares.get(index)
                         if rule is not None and e >= rule[0]:
                             base = m - (rule[0] << (BITS * index))
@@ -589,7 +600,12 @@ class Symbols:
             num = out
             if not changed:
                 return num
-        raise NoProof
+            if len(num) > MAX_TERMS:
+                raise TooLarge
+        raise TooLarge
+
+    def related(self):
+        return bool(self.squares or self.exclusive or self.complements)
 
     def equal(self, x, y):
         """Whether SymPy finds x - y to be zero: cross-multiplied in a polynomial ring, after the relations."""
@@ -606,8 +622,6 @@ class Symbols:
                 indices.append(index)
             used >>= BITS
             index += 1
-        if len(x.num) * len(y.num) > 4_000_000:
-            raise NoProof
         domain = ring([f"g{i}" for i in indices] or ["g"], QQ)[0]
         places = len(indices) or 1
 
@@ -632,7 +646,7 @@ class Symbols:
         difference = left - right
         if difference == 0:
             return True
-        if not self.squares and not self.exclusive:
+        if not self.related():
             return False
         packed = {}
         for exponents, c in difference.terms():

@@ -8,12 +8,14 @@ from __future__ import annotations
 import time
 
 from rnnbook.checker.compare import ORDER, aligned, printed_unit
-from rnnbook.checker.errors import IllTyped, NoProof, ShapeError, Undecided, Undefined
+from rnnbook.checker.errors import IllTyped, NoProof, ShapeError, TooLarge, Undecided, Undefined
 from rnnbook.checker.evaluate import Budget, Instance
 from rnnbook.checker.polynomials import Quotient, Symbols
 from rnnbook.checker.verdict import tuples
 
 #: (values of defined symbols opaque?, what functions are written in), the cheapest first.
+#: What an ordinary machine does in a second.
+STEPS_PER_SECOND = 200_000
 MODES = ((True, "plain"), (True, "logistic"), (False, "plain"), (True, "exp"), (False, "exp"), (False, "logistic"))
 
 
@@ -35,19 +37,21 @@ def settings(claim, instances):
     return seen
 
 
-def prove(claim, instances, seconds):
-    """The evidence of a proof, or None."""
-    deadline = time.perf_counter() + seconds
+def prove(claim, instances, seconds, limit):
+    """The evidence of a proof, or None.
+
+    The effort is counted in steps of the arithmetic, so that the same claim gets the same verdict on any machine; `limit`
+    is the time in seconds after which the attempt ends in any case.
+    """
+    deadline, steps = time.perf_counter() + limit, int(seconds * STEPS_PER_SECOND)
     chain = claim.chain
     if any(r == "ne" for r in chain.relations):
         return None
     options = settings(claim, instances)
     for k, (sizes, horizon) in enumerate(options):
-        left = deadline - time.perf_counter()
-        if left <= 0:
-            return None
-        share = left if k == len(options) - 1 else left * 0.6
-        outcome = _at(claim, instances, sizes, horizon, share)
+        budget = Budget(deadline - time.perf_counter(), steps if k == len(options) - 1 else int(steps * 0.6))
+        outcome = _at(claim, instances, sizes, horizon, budget)
+        steps -= budget.total
         if outcome is True:
             return evidence(claim, instances, sizes, horizon)
         if outcome is False:  # not a matter of size
@@ -59,32 +63,29 @@ def evidence(claim, instances, sizes, horizon):
     """Which sizes and which horizon the proof is for, as far as they matter."""
     model = instances.model
     parts = [f"{d} = {n}" for d, n in sizes.items() if d not in model.fixed]
-    recurrent = any(arity and any(isinstance(item, str) for rule in rules for item in rule.pattern)
-                    for (_, arity), rules in model.families.items())
-    if recurrent and instances.horizon is None:
+    if instances.recurrent and instances.horizon is None:
         parts.append(f"T = {horizon}")
     return ", ".join(parts) or "for all values"
 
 
-def _at(claim, instances, sizes, horizon, seconds):
+def _at(claim, instances, sizes, horizon, budget):
     """True: proved; False: some step is not shown equal; None: a limit was reached."""
-    deadline = time.perf_counter() + seconds
     open_steps = set(range(1, len(claim.chain.relations) + 1))
     limited = False
     for opaque, style in MODES:
         branch, branches = 0, 1
         proved_everywhere = set(open_steps)
         while branch < branches and proved_everywhere:
-            left = deadline - time.perf_counter()
-            if left <= 0:
+            if budget.exhausted():
                 return None
-            budget = Budget(left)
             arithmetic = Symbols(budget, opaque, style, branch)
             instance = Instance(instances.model, arithmetic, sizes, horizon, 0, "random", claim.pins)
             instance.budget, instance.source = budget, claim.source
             try:
                 proved_everywhere &= _steps(claim, instance, proved_everywhere)
-            except (Undecided, NoProof, RecursionError, MemoryError):
+            except TooLarge:
+                return None  # other modes make it larger still
+            except (Undecided, NoProof, RecursionError):
                 limited = True
                 proved_everywhere = set()
             except (IllTyped, ShapeError, Undefined, TypeError, ZeroDivisionError, OverflowError):
@@ -112,12 +113,14 @@ def _steps(claim, instance, wanted):
                 if k not in values:
                     try:
                         values[k] = instance.evaluate(chain.sides[k], env, instance.root)
+                    except TooLarge:
+                        raise
                     except (NoProof, Undecided) as problem:
                         values[k] = problem
                 sides.append(values[k])
             if any(isinstance(side, Exception) for side in sides):
-                if time.perf_counter() > instance.budget.deadline:
-                    raise Undecided("the time limit was reached")
+                if instance.budget.exhausted():
+                    raise Undecided("the limit of the proof was reached")
                 left.discard(step)
                 continue
             a, b = aligned(*sides, chain.relations[step - 1], arithmetic, instance.describe)

@@ -454,6 +454,13 @@ def spectral_radius(a, arithmetic, tick):
         raise ShapeError("only a square matrix has a spectral radius")
     if arithmetic.symbolic or any(type(x) is Dual for x in a.data):
         raise Undecided("the spectral radius is not differentiated and not put in symbols")
+    if a.dims == (2, 2):
+        p, q, r, s = a.data
+        half, det = (p + s) / 2, p * s - q * r
+        inside = half * half - det
+        if inside >= 0:
+            return abs(half) + function(arithmetic, "sqrt", inside)
+        return function(arithmetic, "sqrt", det)
     zero = arithmetic.number(0)
     total, current, weight = zero, like(a, [x + zero for x in a.data]), 1
     for _ in range(int(arithmetic.digits * 3.4) + 12):

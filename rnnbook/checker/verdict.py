@@ -22,9 +22,11 @@ class Failure:
 class Outcome:
     """What trying a claim gave."""
 
-    def __init__(self, verdict, step=None, message="", instances=0, max_error=None, evidence="", failure=None, misfit=False):
+    def __init__(self, verdict, step=None, message="", instances=0, max_error=None, evidence="", failure=None, misfit=False,
+                 exact=False):
         self.verdict, self.step, self.message, self.instances = verdict, step, message, instances
         self.max_error, self.evidence, self.failure, self.misfit = max_error, evidence, failure, misfit
+        self.exact, self.at, self.option = exact, None, None
 
 
 def tuples(claim, instance):
@@ -174,7 +176,7 @@ class Trial:
             done += checked
             if failure and (failure.step == 1 or stop_at_first):
                 break
-            if checked and not instance.drawn and not instance.dims and self.instances.horizon is not None:
+            if checked and not instance.drawn and not instance.dims and not self.instances.recurrent:
                 break  # nothing in it was drawn: one instance is all there are
         if failure:
             return Outcome("false", failure.step, instances=done, failure=failure)
@@ -187,7 +189,7 @@ class Trial:
         problem = self.precise()
         if problem is not None:
             return Outcome("false", problem.step, instances=done, failure=problem)
-        return Outcome("holds", instances=done, max_error=largest)
+        return Outcome("holds", instances=done, max_error=largest, exact=self.is_order or "approx" in relations)
 
     def precise(self):
         """Once more with 50 digits: what rounding hides in double precision."""
