@@ -1,0 +1,114 @@
+"""What the gated cells have in common: the checks of their arguments, and how their arrays are laid out."""
+
+import math
+
+import numpy as np
+
+from rnnbook._arrays import as_floats
+from rnnbook.initialization import uniform
+
+BLOCK = 2**14  # numbers of one array that a backward pass works on at a time: six such arrays stay in a core's cache
+
+
+def sigmoid(a):
+    """Compute the logistic function, as a tanh, which overflows nowhere and takes complex numbers."""
+    return 0.5 + 0.5 * np.tanh(0.5 * a)
+
+
+def rows(array):
+    """Return the array with two axes, one row for every step and member of the batch; a view where there can be one."""
+    return array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
+
+
+def columns(array):
+    """Return a view of (T, N, H) as (T, H, N): one column for every member of the batch."""
+    return array.swapaxes(-2, -1)
+
+
+def blocks(T, size):
+    """Return slices of about `BLOCK` numbers that cover T steps of `size` numbers each, the last steps first."""
+    length = max(1, BLOCK // max(1, size))
+    return [slice(start, min(start + length, T)) for start in reversed(range(0, T, length))]
+
+
+def drawn(gates, input_size, hidden_size, rng, dtype):
+    """Draw the four parameters of a cell as PyTorch does, uniformly from (-1/√H, 1/√H)."""
+    for name, size, least in (("input_size", input_size, 0), ("hidden_size", hidden_size, 1)):
+        if not isinstance(size, (int, np.integer)):
+            raise TypeError(f"{name}: expected an integer, got {size!r}")
+        if size < least:
+            raise ValueError(f"{name}: expected at least {least}, got {size}")
+    d, H = input_size, hidden_size
+    shapes = (gates * H, d), (gates * H, H), (gates * H,), (gates * H,)
+    return [uniform(shape, 1 / math.sqrt(H), rng=rng, dtype=dtype) for shape in shapes]
+
+
+def checked(inputs, initial, parameters, kind, gates, convert=as_floats):
+    """Return a cell's arguments as arrays whose shapes, and with `as_floats` whose dtypes, agree.
+
+    Parameters
+    ----------
+    inputs : array_like, shape (T, N, d)
+    initial : dict
+        The initial states, each of shape (N, H), by their names.
+    parameters : kind
+        A named tuple with the fields that :class:`torch.nn.LSTM` and :class:`torch.nn.GRU` name.
+    gates : int
+        How many blocks of H rows the weights have.
+    """
+    if not isinstance(parameters, kind):
+        found = type(parameters)
+        raise TypeError(
+            f"parameters: expected {kind.__module__}.{kind.__name__}, got {found.__module__}.{found.__name__}"
+        )
+    sizes = {}
+    inputs = convert("inputs", inputs, "T N d", sizes)
+    like = {"like": ("inputs", inputs)} if convert is as_floats else {}
+    states = [convert(name, state, "N H", sizes, **like) for name, state in initial.items()]
+    rows_of = f"{gates}H"
+    sizes[rows_of] = gates * sizes["H"]
+    axes = {"weight_ih": f"{rows_of} d", "weight_hh": f"{rows_of} H", "bias_ih": rows_of, "bias_hh": rows_of}
+    arrays = [convert(f"parameters.{name}", getattr(parameters, name), axes[name], sizes, **like) for name in axes]
+    return inputs, states, kind(*arrays)
+
+
+def checked_cotangents(cotangents, final, hidden, convert=as_floats):
+    """Return the cotangents of the hidden states, and a list of those of the final states, which may be written to.
+
+    Parameters
+    ----------
+    cotangents : tuple of array_like or None
+        For all hidden states, and for each of the final states.
+    final : tuple of str
+        What the final states are called.
+    hidden : numpy.ndarray, shape (T, N, H)
+        The hidden states, for their shape and dtype.
+    """
+    try:
+        cotangents_hidden, *cotangents_final = cotangents
+        if len(cotangents_final) != len(final):
+            raise ValueError
+    except (TypeError, ValueError):
+        names = ", ".join(("all hidden states", *final))
+        found = type(cotangents).__name__
+        if isinstance(cotangents, (tuple, list)):
+            found += f" of {len(cotangents)}"
+        raise TypeError(f"cotangents: expected {1 + len(final)} in a tuple, for {names}, got {found}") from None
+    T, N, H = hidden.shape
+    sizes = {"T": T, "N": N, "H": H}
+    like = {"like": ("the cache", hidden)} if convert is as_floats else {}
+    if cotangents_hidden is None:
+        cotangents_hidden = np.broadcast_to(np.zeros((), hidden.dtype), hidden.shape)
+    else:
+        cotangents_hidden = convert("cotangents[0]", cotangents_hidden, "T N H", sizes, **like)
+    for k, cotangent in enumerate(cotangents_final):
+        if cotangent is None:
+            cotangents_final[k] = np.zeros((N, H), hidden.dtype)
+        else:
+            cotangents_final[k] = np.array(convert(f"cotangents[{k + 1}]", cotangent, "N H", sizes, **like))
+    return cotangents_hidden, cotangents_final
+
+
+def zeros_like(parameters, dtype):
+    """Return parameters of zeros, for a backward pass to add to."""
+    return type(parameters)(*(np.zeros(parameter.shape, dtype) for parameter in parameters))
