@@ -72,7 +72,7 @@ def rewrite(text, rng):
     pieces = PIECES.findall(text)
     for _ in range(rng.randint(1, 2)):
         whole = rng.random() < 0.2
-        names = [k for k, piece in enumerate(pieces) if not piece.isspace()
+        names = [k for k, piece in enumerate(pieces) if piece and not piece.isspace()
                  and (whole or piece[0].isalnum() or piece in ("+", "-", r"\odot", r"\top", r"\hat", r"\delta"))]
         if not names:
             break
