@@ -64,7 +64,7 @@ def mutate(text, rng):
     return text[:4000]
 
 
-PIECES = re.compile(r"\\\\[A-Za-z]+|\\\\.|[A-Za-z]_\\{[^{}]*\\}|[A-Za-z]_[a-z0-9]|\d+|\s+|.", re.DOTALL)
+PIECES = re.compile(r"\\[A-Za-z]+|\\.|[A-Za-z]_\{[^{}]*\}|[A-Za-z]_[a-z0-9]|\d+|\s+|.", re.DOTALL)
 
 
 def rewrite(text, rng):
