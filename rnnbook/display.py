@@ -10,13 +10,13 @@ def glue_text(name, text):
 
 
 class _Plain:
-    """Text that is shown as it is: a bare string would be shown with its quotation marks."""
+    """Text that is shown as it is: MyST-NB evaluates what it can read as a Python literal, "1.50" or "50,000", but not a quoted one."""
 
     def __init__(self, text):
         self.text = str(text)
 
     def __repr__(self):
-        return self.text
+        return repr(self.text)
 
 
 def table(header, rows, *, caption, name):

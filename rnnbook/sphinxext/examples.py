@@ -70,7 +70,9 @@ class Source(SphinxDirective):
             raise self.error(f"cannot show the source of {name}: {problem}") from problem
         block = nodes.literal_block(code, code, language="python", classes=["source"])
         self.set_source_info(block)
-        line = nodes.paragraph("", "", *self.parse_inline(f"{{py:obj}}`{name}`")[0], classes=["source-of"])
+        # what is private has no entry in the API to link to
+        role = "" if name.rpartition(".")[2].startswith("_") else "{py:obj}"
+        line = nodes.paragraph("", "", *self.parse_inline(f"{role}`{name}`")[0], classes=["source-of"])
         return [line, block]
 
 
