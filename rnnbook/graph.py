@@ -728,7 +728,8 @@ def forward_accumulation(graph, local, source):
     _need_edges(graph, local)
     tangents, count = {source: 1}, Count(0, 0)
     for node in graph.nodes:
-        terms = [local[parent, node] * tangents[parent] for parent in graph.parents[node] if parent in tangents]
+        reached = [parent for parent in graph.parents[node] if parent in tangents]
+        terms = [local[parent, node] * tangents[parent] for parent in reached]
         if terms:
             tangents[node] = sum(terms[1:], terms[0])
             count += Count(len(terms), len(terms) - 1)
@@ -771,7 +772,8 @@ def reverse_accumulation(graph, local, target):
     _need_edges(graph, local)
     cotangents, count = {target: 1}, Count(0, 0)
     for node in reversed(graph.nodes):
-        terms = [cotangents[child] * local[node, child] for child in graph.children[node] if child in cotangents]
+        reached = [child for child in graph.children[node] if child in cotangents]
+        terms = [cotangents[child] * local[node, child] for child in reached]
         if terms:
             cotangents[node] = sum(terms[1:], terms[0])
             count += Count(len(terms), len(terms) - 1)
@@ -939,9 +941,10 @@ def draw(graph, ax, *, labels=None, notes=None, highlight=(), reverse=False, str
             ax.text(x, y + 0.05, labels[edge], ha=side, va="bottom", fontsize=8)
         if reverse:
             points = points[::-1]
+        bends = [corner for bend in _bends(points) for corner in bend[1:]]
         ax.add_patch(
             FancyArrowPatch(
-                path=Curve(*_smooth(points, Curve)),
+                path=Curve([points[0], *bends], [Curve.MOVETO] + [Curve.CURVE4] * len(bends)),
                 arrowstyle="-|>",
                 mutation_scale=11,
                 color="C1" if strong else "0.35",
@@ -1016,35 +1019,35 @@ def _shortened(points, radius):
     return [towards(points[0], points[1]), *points[1:-1], towards(points[-1], points[-2])]
 
 
+def _bends(points):
+    """The smooth curve through the points (Catmull and Rom's spline): for each piece the four points of a Bézier curve."""
+    padded = [points[0], *points, points[-1]]
+    bends = []
+    for before, a, b, behind in zip(padded, padded[1:], padded[2:], padded[3:]):
+        leaving = a[0] + (b[0] - before[0]) / 6, a[1] + (b[1] - before[1]) / 6
+        arriving = b[0] - (behind[0] - a[0]) / 6, b[1] - (behind[1] - a[1]) / 6
+        bends.append((a, leaving, arriving, b))
+    return bends
+
+
 def _along(points, number=12):
-    """Places along an edge, evenly spread on each of its pieces, ends left out."""
-    pieces = itertools.pairwise(points)
+    """Places along an edge, evenly spread on each of its pieces."""
+    weights = [[math.comb(3, k) * (i / number) ** k * (1 - i / number) ** (3 - k) for k in range(4)] for i in range(number)]
     return [
-        (a[0] + (b[0] - a[0]) * i / number, a[1] + (b[1] - a[1]) * i / number) for a, b in pieces for i in range(2, number - 1)
-    ]
+        tuple(sum(w * corner[axis] for w, corner in zip(weight, bend)) for axis in (0, 1))
+        for bend in _bends(points)
+        for weight in weights
+    ] + [points[-1]]
 
 
 def _label_place(points, taken):
-    """Where the text beside an edge begins, and on which side of that place it stands: above the line, and away from others."""
+    """Where the text beside an edge stands, and on which side of that place it extends: above the line, away from others."""
     places = []
-    for (x0, y0), (x1, y1) in itertools.pairwise(points):
-        flat = abs(y1 - y0) < 0.15 * abs(x1 - x0)
+    line = _along(points)
+    for (x0, y0), (x, y), (x1, y1) in zip(line, line[1:], line[2:]):
+        flat = abs(y1 - y0) < 0.15 * (x1 - x0)
         side, shift = ("center", 0.0) if flat else ("right", -0.25) if y1 > y0 else ("left", 0.25)
-        for x, y in _along([(x0, y0), (x1, y1)]):
-            room = min((math.dist((x + shift, y + 0.15), place) for place in taken), default=1.0)
-            off_centre = abs(x - (points[0][0] + points[-1][0]) / 2)
-            places.append((min(room, 0.35) - 0.05 * off_centre, x, y, side))
+        room = min((math.dist((x + shift, y + 0.15), place) for place in taken), default=1.0)
+        off_centre = abs(x - (points[0][0] + points[-1][0]) / 2)
+        places.append((min(room, 0.35) - 0.05 * off_centre, x, y, side))
     return max(places)[1:]
-
-
-def _smooth(points, curve):
-    """A smooth curve through the points (Catmull and Rom's spline, as Bézier curves)."""
-    if len(points) == 2:
-        return points, [curve.MOVETO, curve.LINETO]
-    padded = [points[0], *points, points[-1]]
-    corners = [points[0]]
-    for before, a, b, behind in zip(padded, padded[1:], padded[2:], padded[3:]):
-        corners.append((a[0] + (b[0] - before[0]) / 6, a[1] + (b[1] - before[1]) / 6))
-        corners.append((b[0] - (behind[0] - a[0]) / 6, b[1] - (behind[1] - a[1]) / 6))
-        corners.append(b)
-    return corners, [curve.MOVETO] + [curve.CURVE4] * (len(corners) - 1)
