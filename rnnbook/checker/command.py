@@ -30,6 +30,8 @@ def main(arguments=None):
     checking.add_argument("--proof-seconds", type=float, default=2.0, metavar="S", help="time for a proof, per claim (0: none)")
     checking.add_argument("--seconds", type=float, default=5.0, metavar="S", help="time for a claim")
     checking.add_argument("--cache", metavar="DIR", help="keep verdicts in this folder")
+    checking.add_argument("--mutate", action="store_true",
+                          help="break each true claim in the ways people get wrong, and list what goes unnoticed")
     options = parser.parse_args(arguments)
 
     paths, results, unreadable = list(documents(options.files)), [], []
@@ -38,15 +40,18 @@ def main(arguments=None):
         try:
             path.read_bytes()[:1]
             results += check(path, library=library, proof_seconds=options.proof_seconds, seconds=options.seconds,
-                             cache=options.cache)
+                             cache=options.cache, mutate=options.mutate)
         except OSError as problem:
             unreadable.append(f"{path}: {problem.strerror or problem}")
     if options.json:
         print(json.dumps([result.as_dict() for result in results], ensure_ascii=False, indent=1))
     else:
         for result in results:
-            print(line(result))
-        print(summary(results))
+            if options.mutate:
+                print("".join(survivors(result)), end="")
+            if not options.mutate or not result.ok:
+                print(line(result))
+        print(score(results) if options.mutate else summary(results))
     for text in unreadable:
         print(text, file=sys.stderr)
     if unreadable:
@@ -64,6 +69,29 @@ def line(result):
             text += "\n    it was expected to be wrong (:expect: false), and it is true"
         if result.message:
             text += "".join(f"\n    {row}" for row in result.message.split("\n"))
+    return text
+
+
+def survivors(result):
+    """A line for each mutant that was not refused."""
+    for mutant in result.mutants:
+        if not mutant.refused:
+            yield f"{result.path}:{result.line}: {result.label}: {mutant.fate}: {mutant.mutation}\n    {mutant.formula}\n"
+
+
+def score(results):
+    """How many mutants were refused, and what became of the others."""
+    fates = {}
+    for result in results:
+        for mutant in result.mutants:
+            fates[mutant.fate] = fates.get(mutant.fate, 0) + 1
+    refused = fates.get("false", 0) + fates.get("ill-typed", 0)
+    claims = sum(bool(result.mutants) for result in results)
+    text = (f"{sum(fates.values())} mutants of {claims} claims: {refused} refused ({fates.get('false', 0)} false, "
+            f"{fates.get('ill-typed', 0)} ill-typed)")
+    for fate in ("equivalent", "unexplained", "undecided"):
+        if fate in fates:
+            text += f", {fates[fate]} {fate}"
     return text
 
 

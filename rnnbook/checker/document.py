@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rnnbook.checker.cache import key as cache_key
@@ -12,6 +12,7 @@ from rnnbook.checker.errors import IllTyped
 from rnnbook.checker.evaluate import Misfit
 from rnnbook.checker.instances import Instances
 from rnnbook.checker.model import Model, read_model
+from rnnbook.checker.mutate import mutants
 from rnnbook.checker.prove import prove
 from rnnbook.checker.scan import Block, scan
 from rnnbook.checker.verdict import Outcome, check_claim
@@ -36,6 +37,7 @@ class Result:
     latex: str = ""
     model: str = ""
     misfit: bool = False
+    mutants: tuple = ()
 
     @property
     def ok(self):
@@ -49,7 +51,10 @@ class Result:
         return self.verdict == "false" or self.verdict == "ill-typed" and self.misfit
 
     def as_dict(self):
-        return asdict(self) | {"ok": self.ok}
+        found = asdict(self) | {"ok": self.ok}
+        if not self.mutants:
+            del found["mutants"]
+        return found
 
 
 class Book:
@@ -211,7 +216,7 @@ def check(text_or_path, *, path=None, library=None, proof_seconds=2.0, seconds=5
         text = Path(text_or_path).read_text(encoding="utf-8", errors="replace")
         if library is None:
             library = siblings(Path(text_or_path))
-    return check_text(text, path, library or {}, proof_seconds, seconds, cache)
+    return check_text(text, path, library or {}, proof_seconds, seconds, cache, mutate)
 
 
 def _is_file(name):
@@ -244,7 +249,7 @@ class siblings(dict):
         return iter(self._load())
 
 
-def check_text(text, path, library, proof_seconds, seconds, cache):
+def check_text(text, path, library, proof_seconds, seconds, cache, mutate):
     book, results, model_name, numbers = Book(library), [], None, {}
     for block in scan(text):
         numbers[block.kind] = number = numbers.get(block.kind, 0) + 1
@@ -258,7 +263,13 @@ def check_text(text, path, library, proof_seconds, seconds, cache):
                 results.append(Result(path, block.line, label_of(block, number), "model", "ill-typed",
                                       message=located(block, outcome), latex=block.body.strip(), model=model_name))
             continue
-        results.append(check_block(block, number, book, model_name, path, proof_seconds, seconds, cache))
+        result = check_block(block, number, book, model_name, path, proof_seconds, seconds, cache)
+        if mutate and result.expected == "true" and result.ok:
+            model = Model("") if not result.model else book.find(result.model)
+            instances = book.instances_of(model)
+            claim = read_claim(block, model, instances.get(0))
+            result = replace(result, mutants=tuple(mutants(block, claim, instances)))
+        results.append(result)
     return results
 
 

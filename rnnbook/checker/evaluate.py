@@ -832,7 +832,7 @@ class Instance:
             if name == "rho":
                 return scalar(v.spectral_radius(value, self.arithmetic, tick))
             if name == "logsumexp":
-                if value.kind not in v.VECTORS:
+                if value.kind != "column":
                     raise ShapeError("log-sum-exp takes a column")
                 total = 0
                 for x in value.data:
@@ -1137,7 +1137,7 @@ class Instance:
             context.children[name] = child
         return child
 
-    def differentiate(self, numerator, variable, env, context, flavour, inner, gradient=False):
+    def differentiate(self, numerator, variable, env, context, flavour, inner, gradient=False, last=True):
         """Derivative of what `inner` computes in the context where the variable is free."""
         key, components, inside_vec = self.variable(variable, env, context)
         expand = None
@@ -1147,7 +1147,8 @@ class Instance:
         child = self.freed(context, key, immediate, expand)
         at = child.values[key]
         value = inner(child)
-        return self._extract(value, child.tag, at, components, env, inside_vec, gradient, variable, numerator)
+        return self._extract(value, child.tag, at, components, env, inside_vec, gradient, variable,
+                             numerator if last else None)
 
     def _direct(self, node, env):
         """The symbol whose own definition an immediate derivative looks into."""
@@ -1197,6 +1198,9 @@ class Instance:
             if b_kind == "matrix" or self.model.layout == "gradient":
                 return Value(b_kind, b_dims, data)
             return Value("row" if b_kind == "column" else "column", b_dims, data)
+        if value.kind == "row" and numerator is not None and ungrouped(numerator).op != "derivative":
+            raise IllTyped("the derivative of a row by a vector has no layout of its own: differentiate the column",
+                           numerator.start)
         if value.kind in v.VECTORS and b_kind in v.VECTORS:
             return Value("matrix", (value.dims[0], b_dims[0]), data)
         if value.kind == "tensor":
@@ -1224,7 +1228,8 @@ class Instance:
         def inner(k, here):
             if k == len(variables):
                 return self.evaluate(numerator, env, here)
-            return self.differentiate(numerator, variables[k], env, here, flavour, lambda child: inner(k + 1, child))
+            return self.differentiate(numerator, variables[k], env, here, flavour, lambda child: inner(k + 1, child),
+                                      last=k == len(variables) - 1)
 
         result = inner(0, context)
         if cache_key is not None:
@@ -1238,7 +1243,7 @@ class Instance:
 
         def gradient(c):
             return self.differentiate(operand, variable, env, c, "total", lambda d: self.evaluate(operand, env, d), gradient=True)
-        return self.differentiate(operand, variable, env, context, "total", gradient)
+        return self.differentiate(operand, variable, env, context, "total", gradient, last=False)
 
 
 class Misfit(IllTyped):
@@ -1261,6 +1266,13 @@ class Misfit(IllTyped):
 
 def like_indices(value):
     return Value(value.kind, value.dims, list(range(len(value.data))))
+
+
+def ungrouped(node):
+    """A node without the brackets around it."""
+    while node.op == "group":
+        node = node.args[0]
+    return node
 
 
 def letters_below(node):

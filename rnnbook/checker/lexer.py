@@ -70,7 +70,7 @@ _SYMBOLS = frozenset("+-*/=<>()[]{}|^_&,.:;'!")
 
 def lex(source: str) -> list[Token]:
     """The tokens of a formula, layout left out but for newlines, `&` and row ends (``\\\\``); the last one is `end`."""
-    tokens, spaced, skip_dot, previous = [], False, False, None
+    tokens, spaced, skip_dot, sized = [], False, False, None
     for piece in _PIECE.finditer(source):
         kind, start, end = piece.lastgroup, piece.start(), piece.end()
         text = piece[kind]
@@ -93,6 +93,7 @@ def lex(source: str) -> list[Token]:
             if text in SPACES:
                 spaced = True
                 skip_dot = text in DELIMITER_SIZES
+                sized = start if skip_dot else None
                 continue
             if text in ("<", ">", "[", "]", "*", "=", ":"):
                 kind = "sym"
@@ -104,8 +105,8 @@ def lex(source: str) -> list[Token]:
         elif kind == "letter" and not text.isascii() or kind == "sym" and text not in _SYMBOLS:
             hint = f": write {UNICODE[text]}" if text in UNICODE else ""
             raise IllTyped(f"unexpected character {text!r}{hint}", start)
-        tokens.append(Token(kind, text, start, end, spaced))
-        spaced = False
+        tokens.append(Token(kind, text, start if sized is None else sized, end, spaced))
+        spaced, sized = False, None
         if len(tokens) > MAX_TOKENS:
             raise IllTyped(f"a formula of more than {MAX_TOKENS} tokens", start)
     tokens.append(Token("end", "the end", len(source), len(source)))

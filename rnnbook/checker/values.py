@@ -377,8 +377,8 @@ def _subsets(n, k, start=0):
 
 
 def diagonal(a):
-    """diag of a column or row, as a square matrix."""
-    if a.kind not in VECTORS:
+    """diag of a column, as a square matrix."""
+    if a.kind != "column":
         raise ShapeError("diag takes a column")
     n = a.dims[0]
     check_size(n * n)
@@ -424,7 +424,7 @@ def vectorised(a):
 
 def softmax(a, arithmetic):
     """exp of the entries over their sum, with the derivative in terms of the values."""
-    if a.kind not in VECTORS:
+    if a.kind != "column":
         raise ShapeError("softmax takes a column")
     return like(a, _softmax(a.data, arithmetic))
 
