@@ -12,7 +12,8 @@ r"""The gated recurrent unit in both variants, and its backward pass.
     \end{aligned}
 
 Here z keeps the old state, as in PyTorch; some papers have z and 1 − z the other way round. The two variants are
-different functions of the same parameters; only with :math:`c_n = 0` and a diagonal :math:`W_n` are they the same.
+different functions of the same parameters; they agree where :math:`r_t = 1`, and with a diagonal :math:`W_n` and
+:math:`c_n = 0`.
 
 Arrays are laid out as in PyTorch: time first, then the batch, then the components. The weights of the gates stand one
 below the other, in the order r, z, n:
@@ -251,7 +252,7 @@ def _run_before(gates, states, weights_hh):
     _, H, N = states.shape
     half = np.array(0.5, gates.dtype)
     weights_gates, weights_candidate = weights_hh[: 2 * H], weights_hh[2 * H :]
-    of_gates, scratch, of_candidate = (np.empty((rows, N), gates.dtype) for rows in (2 * H, H, H))
+    of_gates, scratch, of_candidate = (np.empty((height, N), gates.dtype) for height in (2 * H, H, H))
     steps = zip(states[:-1], states[1:], gates[:, : 2 * H], gates[:, :H], gates[:, H : 2 * H], gates[:, 2 * H :])
     for previous, following, sigmoids, r, z, n in steps:
         np.dot(weights_gates, previous, out=of_gates)
