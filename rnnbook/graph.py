@@ -1,11 +1,11 @@
 r"""Computation graphs: read from a model's definitions, differentiated along their edges, and drawn.
 
-A graph has one node for each quantity of a model, and an edge from every quantity that occurs in a formula to the quantity
-that the formula defines. Nodes go by their LaTeX names, ``"h_2"`` or ``r"\hat{y}_1"``, and an edge by its two ends,
-``("h_1", "h_2")``. On each edge stands an immediate derivative, that of the one formula at its head. Every total derivative
-is made of these by multiplying along paths and adding, and there are three ways to do that: :func:`sum_over_paths`, which is
-the theorem as it stands, and :func:`forward_accumulation` and :func:`reverse_accumulation`, which give the same numbers and
-touch every edge once. All three count what they do.
+A graph has one node for each quantity of a model, and an edge from every quantity that occurs in a formula to the
+quantity that the formula defines. Nodes go by their LaTeX names, ``"h_2"`` or ``r"\hat{y}_1"``, and an edge by its two
+ends, ``("h_1", "h_2")``. On each edge stands an immediate derivative, that of the one formula at its head. Every total
+derivative is made of these by multiplying along paths and adding, and there are three ways to do that:
+:func:`sum_over_paths`, which is the theorem as it stands, and :func:`forward_accumulation` and
+:func:`reverse_accumulation`, which give the same numbers and touch every edge once. All three count what they do.
 
 The derivatives on the edges may be anything that can be multiplied and added: numbers, arrays, SymPy expressions.
 
@@ -14,7 +14,6 @@ This is a teacher's tool, for graphs small enough to be drawn; the backward pass
 
 import itertools
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -67,14 +66,15 @@ class Graph:
     Attributes
     ----------
     parents : dict
-        For each node, in a topological order, the nodes that its formula contains: those from which an edge leads to it.
+        For each node, in a topological order, the nodes that its formula contains: those from which an edge leads to
+        it.
     formulas : dict
-        For each node that is computed, its formula as a SymPy expression in the symbols :attr:`symbols`. Empty if the graph
-        was given by its edges alone, or if some of its quantities are not numbers.
+        For each node that is computed, its formula as a SymPy expression in the symbols :attr:`symbols`. Empty if the
+        graph was given by its edges alone, or if some of its quantities are not numbers.
     """
 
-    parents: Mapping
-    formulas: Mapping = field(default_factory=dict)
+    parents: dict
+    formulas: dict = field(default_factory=dict)
 
     @cached_property
     def children(self):
@@ -92,7 +92,7 @@ class Graph:
 
     @property
     def nodes(self):
-        """All nodes in a topological order: every edge leads from an earlier node to a later one."""
+        """The nodes in a topological order, so that every edge leads from an earlier one to a later one."""
         return tuple(self.parents)
 
     @property
@@ -111,7 +111,7 @@ class Graph:
         return tuple(node for node, children in self.children.items() if not children)
 
 
-# --- making a graph ----------------------------------------------------------------------------------------------------------
+# --- making a graph ---------------------------------------------------------------------------------------------------
 
 
 def from_parents(parents):
@@ -153,7 +153,8 @@ def layers(widths):
     Parameters
     ----------
     widths : sequence of int
-        The number of nodes of each layer, at least 1. Node ``i`` of layer ``k`` is called ``"a_{k,i}"``; both count from 1.
+        The number of nodes of each layer, at least 1. Node ``i`` of layer ``k`` is called ``"a_{k,i}"``; both count
+        from 1.
 
     Returns
     -------
@@ -167,14 +168,16 @@ def layers(widths):
 
     Examples
     --------
-    A recurrent network of two units, three steps long, has 12 edges between its states, and 8 paths from a unit at the start
-    to one at the end:
+    The states of a recurrent network of two units, three steps long, have 12 edges between them. From one unit at the
+    start to one at the end there are 4 paths, and with each further step twice as many:
 
     >>> states = layers([2, 2, 2, 2])
     >>> len(states.edges)
     12
-    >>> sum(1 for path in paths(states, "a_{1,1}", "a_{4,1}")), sum(1 for path in paths(states, "a_{1,1}", "a_{3,2}"))
-    (4, 2)
+    >>> len(list(paths(states, "a_{1,1}", "a_{4,1}")))
+    4
+    >>> len(list(paths(layers([2, 2, 2, 2, 2]), "a_{1,1}", "a_{5,1}")))
+    8
     """
     widths = list(widths)
     for width in widths:
@@ -188,7 +191,8 @@ def layers(widths):
 
 
 def from_document(path, name, *, T=None):
-    """Make the graph of a model that stands in a document, so that what is drawn is what the equations are checked with.
+    """Make the graph of a model that stands in a document, so that what is drawn is what the equations are checked
+    with.
 
     Parameters
     ----------
@@ -223,20 +227,21 @@ def from_model(source, *, T=None):
         The lines of a ``{model}`` block, in the language of the book's equations. Declarations become inputs and
         definitions computed nodes; abbreviations are not part of the graph.
     T : int, optional
-        The number of steps. A definition of :math:`h_t` becomes nodes for :math:`t = 1, \dots, T`, one after the other, and
-        inputs such as :math:`x_t` and :math:`h_0` are those that the formulas ask for. By default what the model says, or 3.
+        The number of steps. A definition of :math:`h_t` becomes nodes for :math:`t = 1, \dots, T`, one after the
+        other, and inputs such as :math:`x_t` and :math:`h_0` are those that the formulas ask for. By default what the
+        model says, or 3.
 
     Returns
     -------
     Graph
-        With formulas if all quantities are numbers. The graph of a model with vectors and matrices has nodes and edges, and
-        can be drawn, but it has no derivatives.
+        With formulas if all quantities are numbers. The graph of a model with vectors and matrices has nodes and
+        edges, and can be drawn, but it has no derivatives.
 
     Raises
     ------
     ValueError
-        If the model cannot be read, if it defines something by itself or with something that it does not define, or if a
-        formula is outside what a graph of numbers can compute.
+        If the model cannot be read, if it defines something by itself or with something that it does not define, or if
+        a formula is outside what a graph of numbers can compute.
 
     Examples
     --------
@@ -302,7 +307,7 @@ def _sorted(parents):
     return order
 
 
-# --- reading formulas --------------------------------------------------------------------------------------------------------
+# --- reading formulas -------------------------------------------------------------------------------------------------
 
 
 class sigma(sympy.Function):  # noqa: N801 (named for the function)
@@ -317,8 +322,8 @@ class sigma(sympy.Function):  # noqa: N801 (named for the function)
 
 FUNCTIONS = {
     "tanh": sympy.tanh, "exp": sympy.exp, "ln": sympy.log, "cosh": sympy.cosh, "sinh": sympy.sinh, "sin": sympy.sin,
-    "cos": sympy.cos, "tan": sympy.tan, "arctan": sympy.atan, "artanh": sympy.atanh, "sqrt": sympy.sqrt, "sech": sympy.sech,
-    "coth": sympy.coth, "sigma": sigma, "softplus": lambda z: sympy.log(1 + sympy.exp(z)),
+    "cos": sympy.cos, "tan": sympy.tan, "arctan": sympy.atan, "artanh": sympy.atanh, "sqrt": sympy.sqrt,
+    "sech": sympy.sech, "coth": sympy.coth, "sigma": sigma, "softplus": lambda z: sympy.log(1 + sympy.exp(z)),
 }  # fmt: skip
 
 
@@ -495,7 +500,8 @@ class _Unrolling:
         if node.op == "call":
             (argument, *others), body, _ = self.model.functions[args[0]]
             if not others:
-                return _primed(lambda z: self.formula(body, index | {argument: z}), args[1], self.formula(args[2], index))
+                value = self.formula(args[2], index)
+                return _primed(lambda z: self.formula(body, index | {argument: z}), args[1], value)
         if node.op in ("bigsum", "prod", "prod_left", "hprod"):
             combine = sympy.Add if node.op == "bigsum" else sympy.Mul
             return combine(*(self.formula(args[1], inner) for inner in self.range(args[0], index)))
@@ -519,7 +525,7 @@ def _name(base, indices):
     return stem if not below else f"{stem}_{below}" if len(below) == 1 else f"{stem}_{{{below}}}"
 
 
-# --- values and derivatives --------------------------------------------------------------------------------------------------
+# --- values and derivatives -------------------------------------------------------------------------------------------
 
 
 def evaluate(graph, inputs):
@@ -551,7 +557,8 @@ def evaluate(graph, inputs):
     _need_formulas(graph)
     unknown = [node for node in inputs if node not in graph.inputs]
     if unknown:
-        raise ValueError(f"inputs: expected values for inputs of the graph ({', '.join(graph.inputs)}), got {unknown[0]!r}")
+        known = ", ".join(graph.inputs)
+        raise ValueError(f"inputs: expected values for inputs of the graph ({known}), got {unknown[0]!r}")
     missing = [node for node in graph.inputs if node not in inputs and node not in graph.formulas]
     if missing:
         raise ValueError(f"inputs: no value for {', '.join(missing)}")
@@ -567,8 +574,9 @@ def evaluate(graph, inputs):
 def immediate_derivatives(graph, values=None):
     r"""Differentiate each formula by each quantity that occurs in it.
 
-    On the edge from :math:`u` to :math:`v` stands :math:`\partial^{+} v / \partial u`: :math:`u` moves where it occurs in the
-    formula of :math:`v`, and everything else in that formula stands still, even what depends on :math:`u` itself.
+    On the edge from :math:`u` to :math:`v` stands :math:`\partial^{+} v / \partial u`: :math:`u` moves where it occurs
+    in the formula of :math:`v`, and everything else in that formula stands still, even what depends on :math:`u`
+    itself.
 
     Parameters
     ----------
@@ -623,7 +631,7 @@ def _logistic(z):
     return 1 / (1 + np.exp(-z))
 
 
-# --- accumulation ------------------------------------------------------------------------------------------------------------
+# --- accumulation -----------------------------------------------------------------------------------------------------
 
 
 def paths(graph, source, target):
@@ -665,7 +673,8 @@ def sum_over_paths(graph, local, source, target):
     Returns
     -------
     derivative
-        :math:`\partial` target :math:`/\,\partial` source, a total derivative; 0 if no path leads from one to the other.
+        :math:`\partial` target :math:`/\,\partial` source, a total derivative; 0 if no path leads from one to the
+        other.
     count : Count
         One multiplication for each edge of each path, one addition for each path but the first.
 
@@ -695,8 +704,8 @@ def sum_over_paths(graph, local, source, target):
 def forward_accumulation(graph, local, source):
     r"""Differentiate every node by one node, in one sweep along the edges.
 
-    The tangent of a node is :math:`\dot v = \partial v / \partial s` for the source :math:`s`; it is the sum, over the edges
-    that lead to :math:`v`, of what stands on the edge times the tangent at its tail.
+    The tangent of a node is :math:`\dot v = \partial v / \partial s` for the source :math:`s`; it is the sum, over the
+    edges that lead to :math:`v`, of what stands on the edge times the tangent at its tail.
 
     Parameters
     ----------
@@ -710,7 +719,8 @@ def forward_accumulation(graph, local, source):
     tangents : dict
         For each node its total derivative with respect to the source; 0 for those that the source does not reach.
     count : Count
-        One multiplication for each edge that the sweep passes, one addition for each that arrives at a node after another.
+        One multiplication for each edge that the sweep passes, one addition for each that arrives at a node after
+        another.
 
     Raises
     ------
@@ -739,8 +749,8 @@ def forward_accumulation(graph, local, source):
 def reverse_accumulation(graph, local, target):
     r"""Differentiate one node by every node, in one sweep against the edges.
 
-    The cotangent of a node is :math:`\bar v = \partial z / \partial v` for the target :math:`z`; it is the sum, over the edges
-    that leave :math:`v`, of the cotangent at the head times what stands on the edge.
+    The cotangent of a node is :math:`\bar v = \partial z / \partial v` for the target :math:`z`; it is the sum, over
+    the edges that leave :math:`v`, of the cotangent at the head times what stands on the edge.
 
     Parameters
     ----------
@@ -754,7 +764,8 @@ def reverse_accumulation(graph, local, target):
     cotangents : dict
         For each node the total derivative of the target with respect to it; 0 for those that do not reach the target.
     count : Count
-        One multiplication for each edge that the sweep passes, one addition for each that arrives at a node after another.
+        One multiplication for each edge that the sweep passes, one addition for each that arrives at a node after
+        another.
 
     Raises
     ------
@@ -793,15 +804,16 @@ def _need_edges(graph, local):
             raise ValueError(f"local: no derivative for the edge from {tail} to {head}")
 
 
-# --- drawing -----------------------------------------------------------------------------------------------------------------
+# --- drawing ----------------------------------------------------------------------------------------------------------
 
 
 def layout(graph):
     """Place the nodes of a graph in layers, so that all edges lead from left to right and few of them cross.
 
-    The method is Sugiyama's: a computed node stands one layer behind the last of its parents, an input one layer before the
-    first of its children; a long edge gets a place in every layer that it crosses; the order within the layers is improved by
-    moving every place towards the mean of its neighbours, and of all orders seen the one with the fewest crossings is kept.
+    The method is Sugiyama's: a computed node stands one layer behind the last of its parents, an input one layer
+    before the first of its children; a long edge gets a place in every layer that it crosses; the order within the
+    layers is improved by moving every place towards the mean of its neighbours, and of all orders seen the one with
+    the fewest crossings is kept.
 
     Parameters
     ----------
@@ -832,7 +844,8 @@ def layout(graph):
     height = _heights(ranks, links)
     number = {place: x for x, rank in enumerate(ranks) for place in rank}
     where = {place: (float(number[place]), height[place]) for place in number}
-    return {node: where[node] for node in graph.nodes}, {edge: [where[p] for p in route] for edge, route in routes.items()}
+    positions = {node: where[node] for node in graph.nodes}
+    return positions, {edge: [where[place] for place in route] for edge, route in routes.items()}
 
 
 def _neighbours(links):
@@ -851,13 +864,12 @@ def _fewest_crossings(ranks, links, sweeps=12):
         neighbours, order = (before, ranks) if sweep % 2 == 0 else (behind, ranks[::-1])
         for above, rank in itertools.pairwise(order):
             place = {item: i / max(len(above) - 1, 1) for i, item in enumerate(above)}
-            own = {item: i / max(len(rank) - 1, 1) for i, item in enumerate(rank)}
-
-            def mean(item):
-                seen = [place[other] for other in neighbours.get(item, ()) if other in place]
-                return sum(seen) / len(seen) if seen else own[item]
-
-            rank.sort(key=mean)
+            wanted = {item: i / max(len(rank) - 1, 1) for i, item in enumerate(rank)}  # without neighbours: where it is
+            for item in rank:
+                seen = [place[other] for other in neighbours.get(item, ())]
+                if seen:
+                    wanted[item] = sum(seen) / len(seen)
+            rank.sort(key=wanted.get)
         crossings = _crossings(ranks, links)
         if crossings < fewest:
             best, fewest = ranks, crossings
@@ -895,8 +907,8 @@ def _heights(ranks, links, rounds=40):
 def draw(graph, ax, *, labels=None, notes=None, highlight=(), reverse=False, stretch=1.7, radius=0.3):
     r"""Draw a graph.
 
-    Computed nodes are solid circles and inputs dashed ones; an input that more than one edge leaves, a shared parameter, has
-    a thick line.
+    Computed nodes are solid circles and inputs dashed ones; an input that more than one edge leaves, a shared
+    parameter, has a thick line.
 
     Parameters
     ----------
@@ -925,7 +937,8 @@ def draw(graph, ax, *, labels=None, notes=None, highlight=(), reverse=False, str
 
     labels = derivative_labels(graph) if labels == "derivatives" else dict(labels or {})
     notes = dict(notes or {})
-    for argument, given, there in (("labels", labels, graph.edges), ("notes", notes, graph.nodes), ("highlight", highlight, graph.edges)):
+    known = [("labels", labels, graph.edges), ("notes", notes, graph.nodes), ("highlight", highlight, graph.edges)]
+    for argument, given, there in known:
         for item in given:
             if item not in there:
                 raise ValueError(f"{argument}: {item!r} is not in the graph")
@@ -970,10 +983,12 @@ def draw(graph, ax, *, labels=None, notes=None, highlight=(), reverse=False, str
         ax.text(stretch * x, y, f"${node}$", ha="center", va="center", fontsize=10.5, zorder=4)
         if node in notes:
             ax.text(stretch * x, y + radius + 0.08, notes[node], ha="center", va="bottom", fontsize=8, zorder=4)
-    xs = [x for route in (*routes.values(), [(stretch * x, y) for x, y in positions.values()]) for x, _ in route] or [0.0]
-    ys = [y for route in (*routes.values(), list(positions.values())) for _, y in route] or [0.0]
-    above = 0.4 if notes else 0.1
-    ax.set(xlim=(min(xs) - radius - 0.1, max(xs) + radius + 0.1), ylim=(min(ys) - radius - 0.1, max(ys) + radius + above))
+    everything = [(stretch * x, y) for x, y in positions.values()] + [place for way in routes.values() for place in way]
+    if everything:
+        left, right = min(x for x, _ in everything), max(x for x, _ in everything)
+        bottom, top = min(y for _, y in everything), max(y for _, y in everything)
+        margin = radius + 0.1
+        ax.set(xlim=(left - margin, right + margin), ylim=(bottom - margin, top + margin + 0.3 * bool(notes)))
     ax.set_aspect("equal")
     ax.axis("off")
 
@@ -989,8 +1004,8 @@ def derivative_labels(graph):
     Returns
     -------
     dict
-        Text by edge (tail, head). A derivative that is 1 is left out, and one that contains the formula of the node at the
-        head is written in terms of that node, as in :math:`1 - h_2^2`.
+        Text by edge (tail, head). A derivative that is 1 is left out, and one that contains the formula of the node at
+        the head is written in terms of that node, as in :math:`1 - h_2^2`.
 
     Raises
     ------
@@ -1002,11 +1017,11 @@ def derivative_labels(graph):
     >>> derivative_labels(from_model(r"w, x \in \mathbb{R} \\ h = \tanh(w + x) \\ y = w h"))
     {('w', 'h'): '$1 - h^{2}$', ('x', 'h'): '$1 - h^{2}$', ('w', 'y'): '$h$', ('h', 'y'): '$w$'}
     """
-    labels = {}
+    labels, names = {}, {symbol: name for name, symbol in graph.symbols.items()}
     for (tail, head), slope in immediate_derivatives(graph).items():
         shorter = slope.subs(graph.formulas[head], graph.symbols[head])
         if shorter != 1:
-            labels[tail, head] = f"${sympy.latex(shorter, symbol_names={symbol: name for name, symbol in graph.symbols.items()})}$"
+            labels[tail, head] = f"${sympy.latex(shorter, symbol_names=names)}$"
     return labels
 
 
@@ -1020,7 +1035,8 @@ def _shortened(points, radius):
 
 
 def _bends(points):
-    """The smooth curve through the points (Catmull and Rom's spline): for each piece the four points of a Bézier curve."""
+    """The smooth curve through the points (Catmull and Rom's spline): for each piece the four points of a Bézier
+    curve."""
     padded = [points[0], *points, points[-1]]
     bends = []
     for before, a, b, behind in zip(padded, padded[1:], padded[2:], padded[3:]):
@@ -1032,16 +1048,17 @@ def _bends(points):
 
 def _along(points, number=12):
     """Places along an edge, evenly spread on each of its pieces."""
-    weights = [[math.comb(3, k) * (i / number) ** k * (1 - i / number) ** (3 - k) for k in range(4)] for i in range(number)]
-    return [
-        tuple(sum(w * corner[axis] for w, corner in zip(weight, bend)) for axis in (0, 1))
-        for bend in _bends(points)
-        for weight in weights
-    ] + [points[-1]]
+    places = []
+    for bend in _bends(points):
+        for s in (i / number for i in range(number)):
+            weights = [math.comb(3, k) * s**k * (1 - s) ** (3 - k) for k in range(4)]
+            places.append(tuple(sum(w * corner[axis] for w, corner in zip(weights, bend)) for axis in (0, 1)))
+    return [*places, points[-1]]
 
 
 def _label_place(points, taken):
-    """Where the text beside an edge stands, and on which side of that place it extends: above the line, away from others."""
+    """Where the text beside an edge stands, and on which side of that place it extends: above the line, away from
+    others."""
     places = []
     line = _along(points)
     for (x0, y0), (x, y), (x1, y1) in zip(line, line[1:], line[2:]):

@@ -150,7 +150,8 @@ def test_arrays_go_through():
     """A whole batch at once, in any shape that broadcasts."""
     network = graph.from_model(LOG_LOSS)
     rng = np.random.default_rng(1)
-    inputs = {"w": rng.normal(size=(5, 1)), "x_1": rng.normal(size=4), "x_2": rng.normal(size=4), "t": np.array([1.0, -1, 1, 1])}
+    inputs = {"w": rng.normal(size=(5, 1)), "x_1": rng.normal(size=4), "x_2": rng.normal(size=4)}
+    inputs["t"] = np.array([1.0, -1.0, 1.0, 1.0])
     for value in inputs.values():
         value.flags.writeable = False
     local = graph.immediate_derivatives(network, graph.evaluate(network, inputs))
@@ -258,7 +259,8 @@ def test_long_unrolling_and_names_of_two_digits():
 def test_a_model_of_vectors_has_a_graph_without_derivatives():
     network = graph.from_model(
         r"""
-        W \in \mathbb{R}^{n \times n}, \quad x_t \in \mathbb{R}^{n}, \quad y_t \in \operatorname{onehot}(n), \quad h_0 \in \mathbb{R}^{n}
+        W \in \mathbb{R}^{n \times n}, \quad h_0 \in \mathbb{R}^{n}
+        x_t \in \mathbb{R}^{n}, \quad y_t \in \operatorname{onehot}(n)
         h_t = \tanh(W h_{t-1} + x_t)
         \hat y_t = \operatorname{softmax}(h_t)
         L_t = -\sum_{i=1}^{n} y_{t,i} \ln \hat y_{t,i}
