@@ -1,6 +1,7 @@
 r"""The Elman network, its readout, and backpropagation through time.
 
-.. math:: h_t = \tanh(W h_{t-1} + U x_t + b), \qquad o_t = V h_t + c, \qquad t = 1, \dots, T.
+At step :math:`t = 1, \dots, T` the hidden state is :math:`h_t = \tanh(W h_{t-1} + U x_t + b)`, and the readout
+:math:`o_t = V h_t + c`.
 
 Arrays are laid out as in PyTorch: time first, then the batch, then the components, so that the inputs have the shape
 (T, N, d) and ``hidden[t - 1]`` holds :math:`h_t` for every member of the batch, one in each row.
@@ -56,7 +57,7 @@ __all__ = [
 
 
 class Parameters(NamedTuple):
-    """The network's parameters, named and shaped as in :class:`torch.nn.RNN`."""
+    """The network's parameters, named and shaped as in PyTorch's ``RNN``."""
 
     weight_ih: np.ndarray
     """U, from the input to the hidden state, shape (H, d)"""
@@ -257,18 +258,45 @@ def backward(cotangents, cache):
 
     With :math:`\delta_t = \nabla_{h_t} L`, a column, and :math:`D_t = \operatorname{diag}(1 - h_t^2)`,
 
-    .. math::
+    .. claim::
+       :label: eq-api-rnn-delta
+       :model: elman
+       :for: t = 1..T-1
 
-        \begin{aligned}
-        \delta_t &= \nabla^{+}_{h_t} L + W^\top D_{t+1}\,\delta_{t+1}, \qquad \delta_{T+1} = 0, \\
-        \nabla_W L &= \sum_t D_t\,\delta_t\,h_{t-1}^\top, \qquad
-        \nabla_U L = \sum_t D_t\,\delta_t\,x_t^\top, \qquad
-        \nabla_b L = \sum_t D_t\,\delta_t, \\
-        \nabla_{x_t} L &= U^\top D_t\,\delta_t, \qquad
-        \nabla_{h_0} L = W^\top D_1\,\delta_1.
-        \end{aligned}
+       \delta_t = \nabla_{h_t} L_t + W^\top D_{t+1}\, \delta_{t+1}
 
-    Only the first line needs a loop; each of the others is one matrix product over all steps, or one sum.
+    .. claim::
+       :label: eq-api-rnn-weight-hh
+       :model: elman
+
+       \frac{\partial L}{\partial W} = \sum_{t=1}^{T} D_t\, \delta_t\, h_{t-1}^\top
+
+    .. claim::
+       :label: eq-api-rnn-weight-ih
+       :model: elman
+
+       \frac{\partial L}{\partial U} = \sum_{t=1}^{T} D_t\, \delta_t\, x_t^\top
+
+    .. claim::
+       :label: eq-api-rnn-bias
+       :model: elman
+
+       \nabla_b L = \sum_{t=1}^{T} D_t\, \delta_t
+
+    .. claim::
+       :label: eq-api-rnn-inputs
+       :model: elman
+
+       \nabla_{x_t} L = U^\top D_t\, \delta_t
+
+    .. claim::
+       :label: eq-api-rnn-hidden0
+       :model: elman
+
+       \nabla_{h_0} L = W^\top D_1\, \delta_1
+
+    The recursion starts with :math:`\delta_T = \nabla_{h_T} L_T`. Only it needs a loop; each of the other lines is one matrix
+    product over all steps, or one sum.
 
     Parameters
     ----------
@@ -441,8 +469,12 @@ def reference_backward(cotangents, cache):
 def backward_double_sum(cotangents, cache):
     r"""Sum the gradients over all pairs of steps, as the formula of the double sum has it.
 
-    .. math:: \frac{\partial L}{\partial W} = \sum_{t=1}^{T} \sum_{k=1}^{t} \frac{\partial L_t}{\partial h_t}\,
-              \frac{\partial h_t}{\partial h_k}\, \frac{\partial^{+} h_k}{\partial W},
+    .. claim::
+       :label: eq-api-rnn-double-sum
+       :model: elman
+
+       \frac{\partial L}{\partial W} = \sum_{t=1}^{T} \sum_{k=1}^{t} \frac{\partial L_t}{\partial h_t}
+         \frac{\partial h_t}{\partial h_k} \frac{\partial^{+} h_k}{\partial W}
 
     and the same with :math:`U`, :math:`b` and :math:`x_k` for :math:`W`, while :math:`h_0` gets
     :math:`\sum_t \frac{\partial L_t}{\partial h_t} \frac{\partial h_t}{\partial h_0}`. The product of Jacobians is
@@ -500,8 +532,18 @@ def backward_double_sum(cotangents, cache):
 def step_jacobian(hidden, weight_hh):
     r"""Build the Jacobian of one step, a diagonal matrix times the recurrent weights.
 
-    .. math:: \frac{\partial h_t}{\partial h_{t-1}} = \operatorname{diag}(1 - h_t^2)\, W, \qquad
-              \frac{\partial h_{t,i}}{\partial h_{t-1,j}} = (1 - h_{t,i}^2)\, W_{ij}.
+    .. claim::
+       :label: eq-api-rnn-step
+       :model: elman
+
+       \frac{\partial h_t}{\partial h_{t-1}} = \operatorname{diag}(1 - h_t^2)\, W
+
+    .. claim::
+       :label: eq-api-rnn-step-entry
+       :model: elman
+       :for: t = 1..T, i = 1..n, j = 1..n
+
+       \frac{\partial h_{t,i}}{\partial h_{t-1,j}} = (1 - h_{t,i}^2)\, W_{ij}
 
     Parameters
     ----------
@@ -540,9 +582,14 @@ def step_jacobian(hidden, weight_hh):
 def long_product(hidden, weight_hh, t, k):
     r"""Build the Jacobian of a later hidden state with respect to an earlier one, the latest factor first.
 
-    .. math:: \frac{\partial h_t}{\partial h_k}
-              = \frac{\partial h_t}{\partial h_{t-1}} \cdots \frac{\partial h_{k+1}}{\partial h_k}
-              = D_t W\, D_{t-1} W \cdots D_{k+1} W, \qquad D_j = \operatorname{diag}(1 - h_j^2).
+    .. claim::
+       :label: eq-api-rnn-long-product
+       :model: elman
+       :for: t = 1..T, k = 0..t
+
+       \frac{\partial h_t}{\partial h_k}
+         = \overset{\curvearrowleft}{\prod}_{j=k+1}^{t} \frac{\partial h_j}{\partial h_{j-1}}
+         = \overset{\curvearrowleft}{\prod}_{j=k+1}^{t} \left( D_j W \right)
 
     It has :math:`t - k` factors; for :math:`t = k` it is the identity.
 
@@ -636,8 +683,23 @@ def readout_forward(hidden, parameters):
 def readout_backward(cotangents, cache):
     r"""Go back through the readout.
 
-    .. math:: \nabla_{h_t} L = V^\top\, \nabla_{o_t} L, \qquad \nabla_V L = \sum_t \nabla_{o_t} L\; h_t^\top, \qquad
-              \nabla_c L = \sum_t \nabla_{o_t} L.
+    .. claim::
+       :label: eq-api-readout-hidden
+       :model: elman
+
+       \nabla_{h_t} L_t = V^\top \nabla_{o_t} L
+
+    .. claim::
+       :label: eq-api-readout-weight
+       :model: elman
+
+       \frac{\partial L}{\partial V} = \sum_{t=1}^{T} \nabla_{o_t} L\; h_t^\top
+
+    .. claim::
+       :label: eq-api-readout-bias
+       :model: elman
+
+       \nabla_c L = \sum_{t=1}^{T} \nabla_{o_t} L
 
     What comes out for the hidden states is the first of the cotangents that :func:`backward` takes.
 

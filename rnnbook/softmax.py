@@ -34,7 +34,8 @@ def logsumexp(logits):
 
     With :math:`m = \max_j o_j`,
 
-    .. math:: \ln \sum_j e^{o_j} = m + \ln\Bigl(1 + \sum_{j \ne \arg\max} e^{o_j - m}\Bigr).
+    As :math:`\ln \sum_j e^{o_j} = m + \ln(1 + \sum_{j \ne i} e^{o_j - m})`, where :math:`m = o_i` is the largest logit,
+    every exponent is negative or zero.
 
     Its gradient is the softmax.
 
@@ -150,8 +151,11 @@ def log_softmax(logits, *, temperature=1.0):
 def jacobian(logits, *, temperature=1.0):
     r"""Build the Jacobian of the softmax with respect to the logits.
 
-    .. math:: \frac{\partial p}{\partial o} = \frac{1}{\tau}\bigl(\operatorname{diag}(p) - p\,p^\top\bigr),
-              \qquad \frac{\partial p_i}{\partial o_j} = \frac{1}{\tau}\, p_i (\delta_{ij} - p_j).
+    .. claim::
+       :label: eq-api-softmax-jacobian
+       :model: api-softmax
+
+       \frac{\partial p}{\partial o} = \frac{1}{\tau} \left( \operatorname{diag}(p) - p\, p^\top \right)
 
     It is symmetric and positive semidefinite, and its rows sum to zero: adding the same number to all logits changes
     nothing. To multiply with it, take :func:`jvp` or :func:`vjp`, which do not build it.
@@ -193,8 +197,11 @@ def jacobian(logits, *, temperature=1.0):
 def jvp(logits, tangents, *, temperature=1.0):
     r"""Multiply the Jacobian of the softmax with a vector, without building it.
 
-    .. math:: \dot p = \frac{\partial p}{\partial o}\,\dot o
-              = \frac{1}{\tau}\, p \odot \bigl(\dot o - \mathbf{1}\, p^\top \dot o\bigr)
+    .. claim::
+       :label: eq-api-softmax-jvp
+       :model: api-softmax
+
+       \frac{\partial p}{\partial o}\, \dot o = \frac{1}{\tau}\, p \odot (\dot o - p^\top \dot o)
 
     takes time and memory proportional to :math:`q`, not :math:`q^2`.
 
@@ -233,8 +240,11 @@ def jvp(logits, tangents, *, temperature=1.0):
 def vjp(logits, cotangents, *, temperature=1.0):
     r"""Multiply the transposed Jacobian of the softmax with a vector, without building it: the backward pass.
 
-    .. math:: \bar o = \Bigl(\frac{\partial p}{\partial o}\Bigr)^{\!\top} \bar p
-              = \frac{1}{\tau}\, p \odot \bigl(\bar p - \mathbf{1}\, p^\top \bar p\bigr).
+    .. claim::
+       :label: eq-api-softmax-vjp
+       :model: api-softmax
+
+       \left( \frac{\partial p}{\partial o} \right)^\top \bar p = \frac{1}{\tau}\, p \odot (\bar p - p^\top \bar p)
 
     The Jacobian is symmetric, so this is the same map as :func:`jvp`; it has a name of its own because its argument
     means something else.
@@ -286,7 +296,7 @@ class CrossEntropyCache(NamedTuple):
 def cross_entropy(logits, targets, *, label_smoothing=0.0, temperature=1.0):
     r"""Compute the cross-entropy of predictions given as logits, one for each member of the batch.
 
-    .. math:: L = -\sum_i y_i \ln p_i, \qquad p = \operatorname{softmax}(o/\tau).
+    With :math:`p = \operatorname{softmax}(o/\tau)` the loss is :math:`L = -\sum_i y_i \ln p_i`.
 
     Label smoothing puts :math:`(1 - \varepsilon)\, y + \varepsilon / q` for :math:`y`. A class with :math:`y_i = 0`
     contributes nothing, even where :math:`p_i = 0`; smoothing leaves no such class, so that with a logit of
@@ -357,8 +367,18 @@ def cross_entropy(logits, targets, *, label_smoothing=0.0, temperature=1.0):
 def cross_entropy_backward(cotangents, cache):
     r"""Compute the gradient of the cross-entropy with respect to the logits.
 
-    .. math:: \frac{\partial L}{\partial o_i} = \frac{1}{\tau}\Bigl(\bigl(\textstyle\sum_j y_j\bigr)\, p_i - y_i\Bigr)
-              = \frac{1}{\tau}\Bigl(p_i \sum_{j \ne i} y_j - y_i\,(1 - p_i)\Bigr),
+    .. claim::
+       :label: eq-api-cross-entropy
+       :model: api-softmax
+
+       \nabla_o L = \frac{1}{\tau} \left( (\mathbf{1}^\top y)\, p - y \right)
+
+    .. claim::
+       :label: eq-api-cross-entropy-entry
+       :model: api-softmax
+
+       \frac{\partial L}{\partial o_i}
+         = \frac{1}{\tau} \left( p_i \sum_{j=1}^{q} [\, j \ne i \,]\, y_j - y_i (1 - p_i) \right)
 
     which is :math:`(p - y)/\tau` when, and only when, the targets sum to one. The second form is the one computed:
     nothing cancels in it, so that the gradient is accurate even where the prediction is right and certain.

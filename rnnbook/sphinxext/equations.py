@@ -65,7 +65,7 @@ def note_models(app, env, added, changed, removed):
 
 def _check(env, text, path, location=None):
     """The results by kind and label; what is not as expected is a warning."""
-    results = check(text, path=path, library=env.rnnbook_library, cache=env.config.rnnbook_check_cache)
+    results = check(text, path=path, library=env.rnnbook_library, cache=env.config.rnnbook_check_cache or None)
     for result in results:
         if not result.ok:
             expectation = f", but it was expected to be {result.expected}" if result.expected != "true" else ""
