@@ -92,7 +92,7 @@ def printed_unit(node):
     if op == "mul":  # 1.5 \cdot 10^{-3}
         from rnnbook.checker.evaluate import rational
         unit, power = printed_unit(args[0]), args[1]
-        ten = power.op == "pow" and power.args[0].op == "num" and power.args[0].args[0] == 10 or \
+        ten = power.op in ("pow", "inv") and power.args[0].op == "num" and power.args[0].args[0] == 10 or \
             power.op == "num" and set(power.args[1]) <= set("10") and power.args[1].startswith("1")
         factor = rational(power) if ten else None
         return None if unit is None or factor is None else v.scale(factor, unit)

@@ -57,11 +57,15 @@ class Result:
         return found
 
 
+#: The message of a verdict that should never be seen.
+INTERNAL = "the checker itself failed on this formula"
+
+
 class Book:
     """The models that claims refer to: those of a document in order, and a library of others by name."""
 
     def __init__(self, library=None):
-        self.library = library or {}
+        self.library = {} if library is None else library
         self.models, self.problems, self.instances, self.reading, self.blocks = {}, {}, {}, set(), {}
 
     def add(self, block: Block, default_name):
@@ -79,6 +83,9 @@ class Book:
             return problem
         except RecursionError:
             self.problems[name] = "the model is nested too deeply"
+            return IllTyped(self.problems[name])
+        except Exception as error:
+            self.problems[name] = f"{INTERNAL} ({type(error).__name__}: {error})"
             return IllTyped(self.problems[name])
         return None
 
@@ -206,6 +213,8 @@ def try_block(block, book, name, proof_seconds, seconds, start):
         return outcome
     except RecursionError:
         return Outcome("ill-typed", message="the formula is nested too deeply")
+    except Exception as error:  # a document comes from anybody: whatever happens, its other claims get their verdicts
+        return Outcome("undecided", message=f"{INTERNAL} ({type(error).__name__}: {error})")
 
 
 def check(text_or_path, *, path=None, library=None, proof_seconds=2.0, seconds=5.0, cache=None, mutate=False):
@@ -216,7 +225,7 @@ def check(text_or_path, *, path=None, library=None, proof_seconds=2.0, seconds=5
         text = Path(text_or_path).read_text(encoding="utf-8", errors="replace")
         if library is None:
             library = siblings(Path(text_or_path))
-    return check_text(text, path, library or {}, proof_seconds, seconds, cache, mutate)
+    return check_text(text, path, library, proof_seconds, seconds, cache, mutate)
 
 
 def _is_file(name):

@@ -108,13 +108,11 @@ class Instance:
         if symbol.parts is None:
             return None
         texts = symbol.texts
-        if not symbol.juxtaposed:
-            for r in range(len(texts) - 1, 0, -1):
-                name = f"{symbol.base}_{{{','.join(texts[:r])}}}"
-                found = self._arity(name, len(symbol.parts) - r)
-                if found is not None:
-                    rest = symbol.parts[r:]
-                    return name, tuple(rest[:found]), tuple(rest[found:])
+        for r in range(len(texts) - 1, 0, -1):
+            name, rest = f"{symbol.base}_{{{','.join(texts[:r])}}}", symbol.parts[sum(symbol.counts[:r]):]
+            found = self._arity(name, len(rest))
+            if found is not None:
+                return name, tuple(rest[:found]), tuple(rest[found:])
         parts = symbol.parts
         if symbol.base == "\\delta" and len(parts) == 2 and symbol.juxtaposed and ("\\delta", 2) not in families \
                 and ("\\delta", 0) not in families:
@@ -1318,6 +1316,9 @@ def rational(node):
                 return None
             total += sign * x
         return total
+    if op == "inv":
+        a = rational(args[0])
+        return 1 / a if a else None
     if op in ("mul", "frac", "div"):
         a, b = rational(args[0]), rational(args[1])
         if a is None or b is None or op != "mul" and b == 0:

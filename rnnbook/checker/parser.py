@@ -69,13 +69,14 @@ class Symbol:
     """A symbol as written: base with accents and style, subscript and bracketed superscript.
 
     `sub` is the subscript's text in one spelling, `parts` its comma-separated entries as nodes (None where they are not
-    formulas, as in ``W_{\\text{in}}``), `juxtaposed` tells ``ij`` from ``i,j``.
+    formulas, as in ``W_{\\text{in}}``), `juxtaposed` tells ``ij`` from ``i,j``, `counts` says how many parts each entry gave.
     """
 
-    __slots__ = ("base", "sub", "texts", "parts", "juxtaposed", "shown")
+    __slots__ = ("base", "sub", "texts", "parts", "juxtaposed", "shown", "counts")
 
-    def __init__(self, base, sub, texts, parts, juxtaposed, shown):
+    def __init__(self, base, sub, texts, parts, juxtaposed, shown, counts=()):
         self.base, self.sub, self.texts, self.parts, self.juxtaposed, self.shown = base, sub, texts, parts, juxtaposed, shown
+        self.counts = counts
 
     @property
     def name(self):
@@ -272,7 +273,7 @@ class Parser:
             return False
         j = self.i + 1
         while self.tokens[j].text in ("'", "^", "_") and self.tokens[j].kind == "sym":
-            j += 1 if self.tokens[j].text == "'" else 2
+            j = min(j + (1 if self.tokens[j].text == "'" else 2), len(self.tokens) - 1)
         return self.tokens[j].text not in ("(", "[", "{") and not self.is_function(self.tokens[j])
 
     def is_function(self, token):
@@ -444,7 +445,7 @@ class Parser:
                 last = j + 1
         pieces.append((last, b))
         texts = [self.canonical(self.tokens[x:y]) for x, y in pieces]
-        parts, juxtaposed = [], False
+        parts, juxtaposed, counts = [], False, []
         for x, y in pieces:
             try:
                 if x == y:
@@ -457,6 +458,7 @@ class Parser:
                     juxtaposed = True
                     for j in range(x, y):
                         parts.append(self.inner(j, j + 1).expression())
+                    counts.append(y - x)
                     continue
                 if len(letters) == 1 and letters[0].kind == "num" and len(letters[0].text) == 2 and letters[0].text.isdigit():
                     juxtaposed = True  # W_{11} is an entry, unless x_{11} is a member of a family: resolved later
@@ -466,6 +468,8 @@ class Parser:
                 parts.append(node)
             except IllTyped:
                 return texts, None, False
+            counts.append(len(parts) - sum(counts))
+        self.counts = counts
         return texts, parts, juxtaposed
 
     # -- primaries -----------------------------------------------------------------------------------------------------
@@ -1115,7 +1119,7 @@ class Parser:
         if first.kind == "cmd" and first.text in STYLES and self.token.kind == "num":
             raise IllTyped("unexpected number", self.token.start)
         sub_texts, parts, juxtaposed, sups, name_sup = [], None, False, [], None
-        seen_sub = False
+        seen_sub, counts = False, ()
         while self.at("_", "^", "'"):
             if self.at("'"):
                 self.advance()
@@ -1128,6 +1132,7 @@ class Parser:
                 seen_sub = True
                 self.advance()
                 sub_texts, parts, juxtaposed = self.subscript()
+                counts = self.counts if parts else ()
             else:
                 bracketed = self.bracketed_superscript()
                 if bracketed is None:
@@ -1141,7 +1146,7 @@ class Parser:
         if name_sup is not None:
             base += f"^({name_sup})"
         sub = "{" + ",".join(sub_texts) + "}" if seen_sub else None
-        symbol = Symbol(base, sub, sub_texts, parts, juxtaposed, self.source[start:self.tokens[self.i - 1].end])
+        symbol = Symbol(base, sub, sub_texts, parts, juxtaposed, self.source[start:self.tokens[self.i - 1].end], counts)
         node = self.node("sym", (symbol,), start)
         end = self.i
         if len(sups) > 8:

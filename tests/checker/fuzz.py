@@ -10,6 +10,7 @@ import traceback
 from collections import Counter
 
 from rnnbook.checker import check
+from rnnbook.checker.document import INTERNAL
 
 VERDICTS = {"proved", "holds", "false", "ill-typed", "undecided"}
 TOKENS = r"""\frac { } ( ) [ ] ^ _ ^{ _{ } } } = \le < > \approx + - \cdot \odot \oslash \otimes / * , . & && \\ ' | \| \lVert \rVert
@@ -128,6 +129,7 @@ def run(count, seed=0, seconds=1.0, proof_seconds=0.05):
             for result in check(text, seconds=seconds, proof_seconds=proof_seconds if case % 4 == 0 else 0):
                 counts[result.verdict] += 1
                 assert result.verdict in VERDICTS, result
+                assert INTERNAL not in result.message, result.message
                 assert isinstance(result.message, str) and isinstance(result.line, int)
         except Exception:  # what must not happen, whatever it is
             broken.append((text, traceback.format_exc()))
