@@ -336,14 +336,16 @@ def backward(cotangents, cache):
     go_back = _go_back_after if reset == "after" else _go_back_before
     weights_rz, weights_n = np.split(parameters.weight_hh, [2 * H])
     weights_zr = np.roll(weights_rz, H, axis=0)  # in the order of the factors
-    weights = [np.ascontiguousarray(weights.T) for weights in (np.concatenate([weights_zr, weights_n]), weights_zr, weights_n)]
+    weights = np.concatenate([weights_zr, weights_n]), weights_zr, weights_n
+    weights = [np.ascontiguousarray(matrix.T) for matrix in weights]
 
-    local = np.empty((T, N, 4 * H if reset == "after" else 3 * H), hidden.dtype)
+    kept = (1, 3, 2, 4) if reset == "after" else (1, 3, 2)  # the factors of n, r, z, and of W_n h + c_n
+    local = np.empty((T, N, len(kept) * H), hidden.dtype)
     for block in blocks(T, N * H):
         # They start as the local factors of a block of steps; then they are multiplied with what comes.
         factors = _local_factors(cache, block)
         go_back(factors, np.ascontiguousarray(columns(cotangents_hidden[block])), delta, weights)
-        for k, factor in enumerate((1, 3, 2, 4)[: local.shape[2] // H]):  # n, r, z, and q where it is one
+        for k, factor in enumerate(kept):
             local[block, :, k * H : (k + 1) * H] = columns(factors[:, factor])
 
     of_inputs, previous = rows(local[..., : 3 * H]), rows(hidden[:-1])  # n, r, z

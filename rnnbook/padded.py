@@ -251,7 +251,7 @@ def pair(cotangents, names):
 
 def _lengths(lengths, sizes):
     lengths = as_array("lengths", lengths, "N", sizes)
-    if lengths.dtype.kind not in "iu":
+    if lengths.dtype.kind not in "iu" and lengths.size:
         raise TypeError(f"lengths: expected integers, got dtype {lengths.dtype}")
     lengths = lengths.astype(np.intp)
     wrong = (lengths < 0) | (lengths > sizes["T"])

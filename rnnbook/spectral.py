@@ -1,0 +1,526 @@
+r"""Eigenvalues, powers, transients and Lyapunov exponents: how fast a product of many matrices grows or decays.
+
+In the long run the spectral radius decides, :math:`\lVert W^t \rVert^{1/t} \to \rho(W)`; until then the norm may do
+something else entirely. How large the powers of a matrix become on the way is bounded by its Kreiss constant, from
+below and, times :math:`e H`, from above. For a product of different matrices, as the Jacobians along a trajectory are,
+Lyapunov exponents take the place of :math:`\ln \lvert\lambda\rvert`.
+"""
+
+import math
+from numbers import Real
+
+import numpy as np
+
+from rnnbook._arrays import as_floats
+
+__all__ = [
+    "eigenvector_condition",
+    "jordan_block",
+    "jordan_block_power",
+    "kreiss_constant",
+    "lyapunov_exponents",
+    "power",
+    "power_norms",
+    "product_norms",
+    "pseudospectral_radius",
+    "spectral_radius",
+]
+
+
+def spectral_radius(matrix):
+    r"""Compute the spectral radius, :math:`\rho(W) = \max_k \lvert\lambda_k\rvert`.
+
+    Parameters
+    ----------
+    matrix : array_like, shape (..., H, H)
+        float32 or float64; finite.
+
+    Returns
+    -------
+    float or numpy.ndarray, shape (...)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `matrix` is not square, finite and of such a dtype.
+
+    Examples
+    --------
+    The spectral radius says nothing about a single step. This matrix makes a vector ten times as long, and then nothing
+    of it:
+
+    >>> W = np.array([[0.0, 10.0], [0.0, 0.0]])
+    >>> print(spectral_radius(W), np.linalg.norm(W, 2), np.linalg.norm(W @ W, 2))
+    0.0 10.0 0.0
+    """
+    matrix = _square("matrix", matrix)
+    return np.max(np.abs(np.linalg.eigvals(matrix)), axis=-1, initial=0.0)[()]
+
+
+def eigenvector_condition(matrix):
+    r"""Compute the condition number of the matrix of eigenvectors, :math:`\kappa(V) = \lVert V\rVert \lVert V^{-1}\rVert`.
+
+    1 for a normal matrix; infinite, or as large as rounding lets it be, for a defective one, which has not enough
+    eigenvectors. It bounds the powers, :math:`\rho^t \le \lVert W^t \rVert \le \kappa(V)\, \rho^t`, and the digits that
+    are lost by computing them with the eigenvalues.
+
+    Parameters
+    ----------
+    matrix : array_like, shape (H, H)
+        float32 or float64; finite.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for :func:`spectral_radius`.
+
+    Examples
+    --------
+    >>> for corner in (0.0, 1.0, 100.0):
+    ...     print(corner, round(eigenvector_condition([[0.9, corner], [0.0, 0.8]]), 1))
+    0.0 1.0
+    1.0 20.0
+    100.0 2000.0
+    """
+    matrix = _square("matrix", matrix, "H H")
+    return _condition(np.linalg.eig(matrix)[1])
+
+
+def power(matrix, exponent, *, largest_condition=1e8):
+    r"""Compute a power by the eigendecomposition, :math:`W^t = V \operatorname{diag}(\lambda^t) V^{-1}`.
+
+    Parameters
+    ----------
+    matrix : array_like, shape (H, H)
+        :math:`W`, float32 or float64; finite.
+    exponent : int
+        :math:`t \ge 0`.
+    largest_condition : float, optional
+        For how large a :math:`\kappa(V)` the result is still wanted: about its decimal logarithm is the number of
+        digits lost.
+
+    Returns
+    -------
+    numpy.ndarray, shape (H, H)
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If :math:`\kappa(V)` is larger: the matrix is defective, or so near to it that the formula is of no use. Then
+        :func:`numpy.linalg.matrix_power` gives the power by repeated squaring, without eigenvalues, and
+        :func:`jordan_block_power` has the formula for a block of Jordan's form.
+    TypeError, ValueError
+        As for :func:`spectral_radius`, or if `exponent` is no such number.
+
+    Examples
+    --------
+    Rotations by 12 degrees; the eigenvalues are complex, the power is not:
+
+    >>> angle = np.deg2rad(12)
+    >>> W = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    >>> np.abs(power(W, 30) - np.eye(2)).max() < 1e-14
+    np.True_
+
+    >>> power([[0.9, 1.0], [0.0, 0.9]], 30)
+    Traceback (most recent call last):
+    ...
+    numpy.linalg.LinAlgError: matrix: expected a diagonalisable one, with a condition number of its eigenvectors of at
+    most 1e+08, got ...; use numpy.linalg.matrix_power
+    """
+    matrix = _square("matrix", matrix, "H H")
+    exponent = _count("exponent", exponent)
+    eigenvalues, eigenvectors = np.linalg.eig(matrix)
+    condition = _condition(eigenvectors)
+    if not condition <= largest_condition:
+        raise np.linalg.LinAlgError(
+            "matrix: expected a diagonalisable one, with a condition number of its eigenvectors of at most "
+            f"{largest_condition:.0e}, got {condition:.0e}; use numpy.linalg.matrix_power"
+        )
+    # V diag(λᵗ) V⁻¹ as the solution of X V = V diag(λᵗ).
+    result = np.linalg.solve(eigenvectors.T, (eigenvectors * eigenvalues**exponent).T).T
+    return np.ascontiguousarray(result.real)
+
+
+def jordan_block(eigenvalue, size):
+    r"""Build a Jordan block: the eigenvalue on the diagonal, ones above it. It has a single eigenvector.
+
+    Parameters
+    ----------
+    eigenvalue : float
+        :math:`\lambda`.
+    size : int
+        At least 1.
+
+    Returns
+    -------
+    numpy.ndarray, shape (size, size)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is no such number.
+
+    Examples
+    --------
+    >>> jordan_block(0.9, 3)
+    array([[0.9, 1. , 0. ],
+           [0. , 0.9, 1. ],
+           [0. , 0. , 0.9]])
+    """
+    eigenvalue = _real("eigenvalue", eigenvalue)
+    size = _count("size", size, 1)
+    return eigenvalue * np.eye(size) + np.eye(size, k=1)
+
+
+def jordan_block_power(eigenvalue, size, exponent):
+    r"""Compute a power of a Jordan block, entry by entry.
+
+    .. math:: (J^t)_{ij} = \binom{t}{j-i} \lambda^{t-(j-i)}, \qquad j \ge i,
+
+    so that it grows like :math:`t^{H-1} \lambda^t`, before :math:`\lambda^t` wins.
+
+    Parameters
+    ----------
+    eigenvalue, size
+        As for :func:`jordan_block`.
+    exponent : int
+        :math:`t \ge 0`.
+
+    Returns
+    -------
+    numpy.ndarray, shape (size, size)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is no such number.
+
+    Examples
+    --------
+    >>> for t in (1, 10, 20, 100):
+    ...     print(t, jordan_block_power(0.9, 3, t)[0].round(3))
+    1 [0.9 1.  0. ]
+    10 [ 0.349  3.874 19.371]
+    20 [ 0.122  2.702 28.518]
+    100 [0.    0.003 0.162]
+    """
+    eigenvalue = _real("eigenvalue", eigenvalue)
+    size, exponent = _count("size", size, 1), _count("exponent", exponent)
+    diagonals = [
+        math.comb(exponent, k) * eigenvalue ** (exponent - k) if k <= exponent else 0.0 for k in range(size)
+    ]
+    return sum(value * np.eye(size, k=k) for k, value in enumerate(diagonals))
+
+
+def power_norms(matrix, steps):
+    r"""Compute the norms of the powers, :math:`\lVert W^t \rVert_2` for :math:`t = 0, \dots, T`.
+
+    Parameters
+    ----------
+    matrix : array_like, shape (H, H)
+        :math:`W`, float32 or float64; finite.
+    steps : int
+        :math:`T \ge 0`.
+
+    Returns
+    -------
+    numpy.ndarray, shape (T + 1,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for :func:`spectral_radius`, or if `steps` is no such number.
+
+    Examples
+    --------
+    All eigenvalues are 0.9 or less, and yet for 28 steps a vector may be longer than at the start:
+
+    >>> norms = power_norms([[0.9, 2.0], [0.0, 0.8]], 60)
+    >>> norms.argmax(), norms.max().round(2), np.flatnonzero(norms > 1).max()
+    (np.int64(6), np.float64(5.42), np.int64(28))
+    """
+    matrix = _square("matrix", matrix, "H H")
+    steps = _count("steps", steps)
+    return product_norms(np.broadcast_to(matrix, (steps, *matrix.shape)))
+
+
+def product_norms(jacobians):
+    r"""Compute the norms of the running products, :math:`\lVert J_t \cdots J_2 J_1 \rVert_2` for :math:`t = 0, \dots, T`.
+
+    Parameters
+    ----------
+    jacobians : array_like, shape (T, ..., H, H)
+        The factors in the order of time, as :func:`rnnbook.rnn.step_jacobian` returns them; float32 or float64.
+
+    Returns
+    -------
+    numpy.ndarray, shape (T + 1, ...)
+        The first is that of the empty product, 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the factors are not square, finite and of such a dtype.
+
+    Examples
+    --------
+    >>> product_norms([[[2.0]], [[0.5]], [[0.1]]])
+    array([1. , 2. , 1. , 0.1])
+    """
+    jacobians = _steps(jacobians)
+    product = np.broadcast_to(np.eye(jacobians.shape[-1], dtype=jacobians.dtype), jacobians.shape[1:])
+    products = [product]
+    for jacobian in jacobians:
+        product = jacobian @ product
+        products.append(product)
+    return np.linalg.norm(np.stack(products), 2, axis=(-2, -1))
+
+
+def lyapunov_exponents(jacobians, *, skip=0):
+    r"""Compute the Lyapunov exponents along a trajectory, the largest first.
+
+    They are the rates at which the product :math:`J_T \cdots J_1` stretches space, direction by direction. The product
+    itself would overflow, and its columns would all turn into the same direction; so a frame is carried along that is
+    made orthonormal after every step, :math:`J_t Q_{t-1} = Q_t R_t`, and
+
+    .. math:: \mu_k = \frac{1}{T} \sum_{t=1}^{T} \ln \lvert (R_t)_{kk} \rvert.
+
+    With all :math:`J_t = W` they tend to :math:`\ln \lvert\lambda_k\rvert` as :math:`T \to \infty`. The error of a
+    finite T is of order :math:`1/T`; most of it comes from the first steps, while the frame still turns.
+
+    Parameters
+    ----------
+    jacobians : array_like, shape (T, ..., H, H)
+        The factors in the order of time, as :func:`rnnbook.rnn.step_jacobian` returns them; float32 or float64.
+    skip : int, optional
+        How many of the first steps only turn the frame and are not counted; less than T.
+
+    Returns
+    -------
+    numpy.ndarray, shape (..., H)
+        :math:`-\infty` for a direction that is lost entirely.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the factors are not square, finite and of such a dtype, or there are none to count.
+
+    Notes
+    -----
+    G. Benettin, L. Galgani, A. Giorgilli and J.-M. Strelcyn, "Lyapunov characteristic exponents for smooth dynamical
+    systems", *Meccanica* 15 (1980), 9-30.
+
+    Examples
+    --------
+    >>> W = np.array([[0.9, 2.0], [0.0, 0.5]])
+    >>> lyapunov_exponents(np.broadcast_to(W, (1000, 2, 2)), skip=200).round(6)
+    array([-0.105361, -0.693147])
+    >>> np.log([0.9, 0.5]).round(6)
+    array([-0.105361, -0.693147])
+    """
+    jacobians = _steps(jacobians)
+    skip = _count("skip", skip)
+    if skip >= len(jacobians):
+        raise ValueError(f"skip: expected less than T = {len(jacobians)}, got {skip}")
+    H = jacobians.shape[-1]
+    frame = np.broadcast_to(np.eye(H, dtype=jacobians.dtype), jacobians.shape[1:])
+    total = np.zeros(jacobians.shape[1:-1], jacobians.dtype)
+    for t, jacobian in enumerate(jacobians):
+        frame, triangle = np.linalg.qr(jacobian @ frame)
+        if t >= skip:
+            with np.errstate(divide="ignore"):  # ln 0 = -inf
+                total += np.log(np.abs(np.einsum("...ii->...i", triangle)))
+    return -np.sort(-total / (len(jacobians) - skip), axis=-1)
+
+
+def pseudospectral_radius(matrix, epsilon, *, angles=180):
+    r"""Compute the :math:`\varepsilon`-pseudospectral radius: how far the eigenvalues of a perturbed matrix can get.
+
+    .. math:: \rho_\varepsilon(W) = \max_{\lVert E \rVert_2 \le \varepsilon} \rho(W + E)
+              = \max \{\lvert z \rvert : \sigma_{\min}(z I - W) \le \varepsilon\}.
+
+    For a normal matrix it is :math:`\rho + \varepsilon`; more than that is what non-normality costs. (For differential
+    equations, where the real part decides, the pseudospectral abscissa has its place.)
+
+    On a ray :math:`z = r e^{\mathrm i\theta}` the outermost r is found exactly: it is the largest real eigenvalue of
+    :math:`\begin{bmatrix} B & \varepsilon I \\ \varepsilon I & B^* \end{bmatrix}` with
+    :math:`B = e^{-\mathrm i\theta} W`. The largest over the rays is found on a grid that is refined, so that the result
+    is a lower bound, and in practice exact to many digits.
+
+    Parameters
+    ----------
+    matrix : array_like, shape (H, H)
+        :math:`W`, float32 or float64; finite.
+    epsilon : float
+        :math:`\varepsilon > 0`.
+    angles : int, optional
+        How many rays the first grid has, from 0 to π: those below the real axis are their mirror images.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for :func:`spectral_radius`, or if another argument is no such number.
+
+    Notes
+    -----
+    E. Mengi and M. L. Overton, "Algorithms for the computation of the pseudospectral radius and the numerical radius of
+    a matrix", *IMA Journal of Numerical Analysis* 25 (2005), 648-669.
+
+    Examples
+    --------
+    >>> for corner in (0.0, 10.0):
+    ...     print(corner, round(pseudospectral_radius([[0.9, corner], [0.0, 0.8]], 0.01), 4))
+    0.0 0.91
+    10.0 1.1703
+    """
+    matrix = _square("matrix", matrix, "H H").astype(np.float64)
+    epsilon = _real("epsilon", epsilon)
+    if not epsilon > 0:
+        raise ValueError(f"epsilon: expected a number greater than 0, got {epsilon}")
+    angles = _count("angles", angles, 2)
+    H = len(matrix)
+    size = np.linalg.norm(matrix, 2) + epsilon
+
+    def outermost(theta):
+        rotated = np.exp(-1j * theta)[:, None, None] * matrix
+        whole = np.zeros((len(theta), 2 * H, 2 * H), complex)
+        whole[:, :H, :H], whole[:, H:, H:] = rotated, rotated.conj().swapaxes(1, 2)
+        whole[:, :H, H:] = whole[:, H:, :H] = epsilon * np.eye(H)
+        eigenvalues = np.linalg.eigvals(whole)
+        radii = np.where(np.abs(eigenvalues.imag) <= 1e-8 * size, eigenvalues.real, -np.inf)
+        return np.max(radii, axis=1, initial=0.0)
+
+    if H == 0:
+        return 0.0
+    return float(_refined_maximum(outermost, np.linspace(0, math.pi, angles)))
+
+
+def kreiss_constant(matrix, *, angles=90, radii=60):
+    r"""Estimate the Kreiss constant of a matrix, from below.
+
+    .. math:: K(W) = \sup_{\lvert z \rvert > 1} \bigl(\lvert z \rvert - 1\bigr) \lVert (zI - W)^{-1} \rVert_2, \qquad
+              K(W) \le \sup_{t \ge 0} \lVert W^t \rVert_2 \le e\, H\, K(W).
+
+    It is 1 for a normal matrix with :math:`\rho \le 1`, and large if the powers grow before they decay. For
+    :math:`\rho > 1` it is infinite, as the powers are.
+
+    Parameters
+    ----------
+    matrix : array_like, shape (H, H)
+        :math:`W`, float32 or float64; finite.
+    angles, radii : int, optional
+        The size of the grid in z that the supremum is sought on; the best point is then refined. Every value on the way
+        is a lower bound of the constant.
+
+    Returns
+    -------
+    float
+        At least 1, the limit for :math:`\lvert z \rvert \to \infty`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for :func:`spectral_radius`, or if another argument is no such number.
+
+    Notes
+    -----
+    L. N. Trefethen and M. Embree, *Spectra and Pseudospectra*, Princeton University Press, 2005, chapter 18.
+
+    Examples
+    --------
+    >>> for corner in (0.0, 2.0, 20.0):
+    ...     W = np.array([[0.9, corner], [0.0, 0.8]])
+    ...     K, peak = kreiss_constant(W), power_norms(W, 200).max()
+    ...     print(f"{corner:4}: {K:5.2f} <= {peak:5.2f} <= {np.e * 2 * K:6.2f}")
+     0.0:  1.00 <=  1.00 <=   5.44
+     2.0:  3.51 <=  5.42 <=  19.06
+    20.0: 34.32 <= 53.86 <= 186.59
+    """
+    matrix = _square("matrix", matrix, "H H").astype(np.float64)
+    angles, radii = _count("angles", angles, 2), _count("radii", radii, 2)
+    # Of an orthogonal matrix, computed eigenvalues are a few roundings outside the circle.
+    if spectral_radius(matrix) > 1 + 1e-12 * max(1.0, np.linalg.norm(matrix)):
+        return math.inf
+    eye = np.eye(len(matrix))
+
+    def quotient(log_excess, theta):
+        excess = np.exp(log_excess)
+        z = (1 + excess) * np.exp(1j * theta)
+        smallest = np.linalg.svd(z[..., None, None] * eye - matrix, compute_uv=False)[..., -1]
+        with np.errstate(divide="ignore"):
+            return excess / smallest
+
+    if len(matrix) == 0:
+        return 1.0
+    logs = np.linspace(math.log(1e-8), math.log(10 * (1 + np.linalg.norm(matrix, 2))), radii)
+    theta = np.linspace(0, math.pi, angles)
+    values = quotient(logs[:, None], theta[None, :])
+    best = np.unravel_index(np.argmax(values), values.shape)
+    largest, centre = values[best], (logs[best[0]], theta[best[1]])
+    widths = np.array([logs[1] - logs[0], theta[1] - theta[0]])
+    for _ in range(40):
+        offsets = np.linspace(-1, 1, 5)
+        u, v = np.meshgrid(centre[0] + widths[0] * offsets, centre[1] + widths[1] * offsets, indexing="ij")
+        values = quotient(u, v)
+        best = np.unravel_index(np.argmax(values), values.shape)
+        if values[best] > largest:
+            largest, centre = values[best], (u[best], v[best])
+        widths = widths / 1.6
+    return float(max(largest, 1.0))
+
+
+def _refined_maximum(function, grid):
+    """Return the largest value of a function on a grid that is refined around its best point again and again."""
+    width = grid[1] - grid[0]
+    values = function(grid)
+    centre, largest = grid[np.argmax(values)], np.max(values)
+    for _ in range(40):
+        around = centre + width * np.linspace(-1, 1, 5)
+        values = function(around)
+        if np.max(values) > largest:
+            centre, largest = around[np.argmax(values)], np.max(values)
+        width /= 1.6
+    return largest
+
+
+def _condition(eigenvectors):
+    if eigenvectors.size == 0:
+        return 1.0
+    singular = np.linalg.svd(eigenvectors, compute_uv=False)
+    return float(singular[0] / singular[-1]) if singular[-1] > 0 else math.inf
+
+
+def _square(name, matrix, axes="... H H"):
+    matrix = as_floats(name, matrix, axes, {})
+    if not np.all(np.isfinite(matrix)):
+        raise ValueError(f"{name}: expected finite numbers, got {matrix[~np.isfinite(matrix)][0]}")
+    return matrix
+
+
+def _steps(jacobians):
+    jacobians = _square("jacobians", jacobians)
+    if jacobians.ndim < 3:
+        raise ValueError(f"jacobians: expected shape (T, ..., H, H), got {jacobians.shape}")
+    return jacobians
+
+
+def _count(name, value, least=0):
+    if not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name}: expected an integer, got {value!r}")
+    if value < least:
+        raise ValueError(f"{name}: expected at least {least}, got {value}")
+    return int(value)
+
+
+def _real(name, value):
+    if not isinstance(value, Real):
+        raise TypeError(f"{name}: expected a number, got {value!r}")
+    return float(value)
