@@ -134,6 +134,14 @@ def refuse_tracebacks(app, doctree):
             logger.warning("a cell raised:\n%s", node.astext(), location=node)
 
 
+def refuse_broken_fences(app, doctree):
+    """A fence that was not recognised is printed as text, directive and all."""
+    for node in doctree.findall(nodes.Text):
+        literal = isinstance(node.parent, (nodes.literal, nodes.literal_block, nodes.FixedTextElement, nodes.math, nodes.math_block))
+        if not literal and any(mark in node for mark in ("```{", "~~~{", ":::")):
+            logger.warning("a fence that is not closed, or not opened, as it should be: %.60s", node, location=node.parent)
+
+
 def setup(app):
     app.add_directive("doctest", Doctest)
     app.add_directive("source", Source)
@@ -141,3 +149,4 @@ def setup(app):
     app.connect("doctree-read", run_examples)
     app.connect("doctree-read", refuse_idle_code)
     app.connect("doctree-read", refuse_tracebacks)
+    app.connect("doctree-read", refuse_broken_fences)

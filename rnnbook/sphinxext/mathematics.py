@@ -52,6 +52,9 @@ def _rendered(translator, node, display):
 
 def visit_math_html(translator, node):
     translator.body.append(f'<span class="math notranslate nohighlight">{_rendered(translator, node, False)}</span>')
+    behind = node.next_node(descend=False, siblings=True)
+    if isinstance(behind, nodes.Text) and behind.astext()[:1] in set(".,;:!?)’”"):
+        translator.body.append("&#8288;")  # a word joiner: a line does not begin with the comma behind a formula
     raise nodes.SkipNode
 
 

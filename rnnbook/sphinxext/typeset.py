@@ -42,6 +42,11 @@ def _aligned(lines):
     return r"\begin{aligned}" + "\n" + " \\\\[0.3em]\n".join(lines) + "\n" + r"\end{aligned}"
 
 
+def _limits(latex):
+    """The arrow over a product makes it an ordinary symbol to TeX, with its limits beside it: put them above and below again."""
+    return re.sub(r"(\\overset\{\\curvearrowleft\}\{\\prod\})", r"\\mathop{\1}\\limits", latex)
+
+
 def typeset_model(body):
     """Declarations one below the other, then the definitions aligned at their relation, then the abbreviations."""
     groups = {"declarations": [], "definitions": [], "abbreviations": []}
@@ -60,7 +65,7 @@ def typeset_model(body):
 
 def typeset_claim(body):
     """A claim on one line as it is; one with several lines, or with the reasons of a derivation, aligned."""
-    text = "\n".join(line for line in body.splitlines() if line.strip())
+    text = _limits("\n".join(line for line in body.splitlines() if line.strip()))
     outside = re.sub(r"\\begin\{(\w+\*?)\}.*?\\end\{\1\}", "", text, flags=re.DOTALL)
     if "&" not in outside and r"\\" not in outside:
         return text
