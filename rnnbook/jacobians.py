@@ -4,8 +4,8 @@ The derivative with respect to :math:`x` is the Jacobian :math:`\operatorname{di
 respect to :math:`W` has three indices. :func:`input_jacobian`, :func:`weight_tensor` and :func:`weight_jacobian` build
 them, for looking at; :func:`jvp` and :func:`backward` multiply with them and build nothing, which is what programs do.
 
-The layer is applied to the **last axis** of its inputs; the axes before it are a batch of any shape. float32 and float64
-stay what they are, and arguments of different dtypes are a :exc:`TypeError`: nothing is promoted in silence.
+The layer is applied to the **last axis** of its inputs; the axes before it are a batch of any shape. float32 and
+float64 stay what they are, and arguments of different dtypes are a :exc:`TypeError`: nothing is promoted in silence.
 """
 
 import math
@@ -133,7 +133,7 @@ def backward(cotangents, cache):
     r"""Multiply a row with the layer's derivatives: the vector-Jacobian product, or backward pass.
 
     With :math:`u` the column of cotangents and :math:`\alpha = \varphi'(W x + b) \odot u` the gradients are
-    :math:`\nabla_x L = W^\top \alpha`, :math:`\nabla_W L = \alpha\, x^\top` and :math:`\nabla_b L = \alpha`. For tanh,
+    :math:`\nabla_x L = W^\top \alpha`, :math:`\nabla_W L = \alpha\, x^\top` and :math:`\nabla_b L = \alpha`. For tanh
 
     .. claim::
        :label: eq-api-jacobians-backward
@@ -170,14 +170,16 @@ def backward(cotangents, cache):
     array([[0.    , 0.    ],
            [0.1875, 0.1875]])
     """
-    inputs, weight, outputs, activation = cache
-    sizes = {"...": outputs.shape[:-1], "n": outputs.shape[-1]}
-    cotangents = as_floats("cotangents", cotangents, "... n", sizes, like=("inputs", inputs))
-    alpha = ACTIVATIONS[activation].slope(outputs) * cotangents
-    n, d = weight.shape
-    members = math.prod(alpha.shape[:-1])
-    rows, inputs = alpha.reshape(members, n), inputs.reshape(members, d)
-    return Gradients(inputs=alpha @ weight, weight=rows.T @ inputs, bias=rows.sum(axis=0))
+    inputs, weight = cache.inputs, cache.weight
+    alpha = _slope(cache) * _cotangents(cotangents, cache)
+    members = math.prod(inputs.shape[:-1])
+    rows = alpha.reshape(members, weight.shape[0])
+    columns = inputs.reshape(members, weight.shape[1])
+    return Gradients(
+        inputs=alpha @ weight,
+        weight=rows.T @ columns,
+        bias=rows.sum(axis=0),
+    )
 
 
 def jvp(tangents, cache):
@@ -214,7 +216,7 @@ def jvp(tangents, cache):
     >>> np.array_equal(jvp(Tangents(inputs=[0.0, 1.0]), cache), input_jacobian(cache)[:, 1])
     True
     """
-    inputs, weight, outputs, activation = cache
+    inputs, weight, outputs, _ = cache
     if not isinstance(tangents, Tangents):
         raise TypeError(f"tangents: expected Tangents, got {type(tangents).__name__}")
     sizes = {"...": inputs.shape[:-1], "n": weight.shape[0], "d": weight.shape[1]}
@@ -226,7 +228,7 @@ def jvp(tangents, cache):
         moved += inputs @ as_floats("tangents.weight", tangents.weight, "n d", sizes, like=like).T
     if tangents.bias is not None:
         moved += as_floats("tangents.bias", tangents.bias, "n", sizes, like=like)
-    return ACTIVATIONS[activation].slope(outputs) * moved
+    return _slope(cache) * moved
 
 
 def input_jacobian(cache):
@@ -257,7 +259,7 @@ def input_jacobian(cache):
            [ 0.   ,  0.206]])
     """
     # A factor for each row of W: its axis is the last but one.
-    return ACTIVATIONS[cache.activation].slope(cache.outputs)[..., :, None] * cache.weight
+    return _slope(cache)[..., :, None] * cache.weight
 
 
 def weight_tensor(cache):
@@ -270,7 +272,8 @@ def weight_tensor(cache):
 
        \frac{\partial y_i}{\partial W_{jk}} = \sigma'(a_i)\, [\, i = j \,]\, x_k
 
-    with :math:`a = W x + b` and :math:`\varphi` for :math:`\sigma` in general. Of its :math:`n \cdot n d` entries all but :math:`n d` are zero. :func:`backward` does without it.
+    with :math:`a = W x + b` and :math:`\varphi` for :math:`\sigma` in general. Of its :math:`n \cdot n d` entries all
+    but :math:`n d` are zero. :func:`backward` does without it.
 
     Parameters
     ----------
@@ -294,16 +297,16 @@ def weight_tensor(cache):
     >>> np.allclose(np.einsum("i,ijk", [1.0, 2.0], tensor), backward([1.0, 2.0], cache).weight)
     True
     """
-    slope = ACTIVATIONS[cache.activation].slope(cache.outputs)
-    same = np.eye(cache.weight.shape[0], dtype=slope.dtype)
+    slope = _slope(cache)
+    same = np.eye(slope.shape[-1], dtype=slope.dtype)
     return np.einsum("...i,ij,...k->...ijk", slope, same, cache.inputs)
 
 
 def weight_jacobian(cache, order="F"):
     r"""Build the derivative with respect to the vectorised weight, a matrix.
 
-    With :math:`D = \operatorname{diag}(\varphi'(W x + b))` it is :math:`x^\top \otimes D` if the weight is laid out column
-    after column, and :math:`D \otimes x^\top` if it is laid out row after row.
+    With :math:`D = \operatorname{diag}(\varphi'(W x + b))` it is :math:`x^\top \otimes D` if the weight is laid out
+    column after column, and :math:`D \otimes x^\top` if it is laid out row after row.
 
     Parameters
     ----------
@@ -336,7 +339,7 @@ def weight_jacobian(cache, order="F"):
         raise ValueError(f"order: expected 'F' or 'C', got {order!r}")
     if cache.inputs.ndim != 1:
         raise ValueError(f"cache: expected that of one input, of shape (d,), got inputs of shape {cache.inputs.shape}")
-    slopes = np.diag(ACTIVATIONS[cache.activation].slope(cache.outputs))
+    slopes = np.diag(_slope(cache))
     row = cache.inputs[None, :]
     return np.kron(row, slopes) if order == "F" else np.kron(slopes, row)
 
@@ -344,7 +347,7 @@ def weight_jacobian(cache, order="F"):
 def jacobian_by_complex_step(function, argument, step=1e-200):
     r"""Differentiate a function entry by entry with a complex step, without rounding error from the step.
 
-    The derivative in the direction of entry :math:`j` is :math:`\operatorname{Im} f(x + \mathrm{i} s e_j) / s + O(s^2)`.
+    The derivative by entry :math:`j` is :math:`\operatorname{Im} f(x + \mathrm{i} s e_j) / s + O(s^2)`.
     Nothing is subtracted, so the step can be so small that its error vanishes. The function has to be analytic and to
     take complex numbers: a sum, a product, exp, tanh do, whereas the absolute value, the maximum and the conjugate do
     not.
@@ -434,8 +437,8 @@ def chain_cost(sizes, direction):
 def cheapest_chain(sizes):
     r"""Find the cheapest order in which to multiply a chain of matrices.
 
-    The best way to the product of factors :math:`i + 1` to :math:`j` makes two products and multiplies them, so that its
-    cost is :math:`c_{ij} = \min_{i < k < j} (c_{ik} + c_{kj} + s_i s_k s_j)`, where :math:`c_{i, i+1} = 0`.
+    The best way to the product of factors :math:`i + 1` to :math:`j` makes two products and multiplies them, so that
+    its cost is :math:`c_{ij} = \min_{i < k < j} (c_{ik} + c_{kj} + s_i s_k s_j)`, where :math:`c_{i, i+1} = 0`.
 
     Parameters
     ----------
@@ -472,11 +475,23 @@ def cheapest_chain(sizes):
     for length in range(2, len(sizes)):
         for i in range(len(sizes) - length):
             j = i + length
-            best[i, j] = min(
-                (best[i, k][0] + best[k, j][0] + sizes[i] * sizes[k] * sizes[j], f"({best[i, k][1]} {best[k, j][1]})")
-                for k in range(i + 1, j)
-            )
+            ways = []
+            for k in range(i + 1, j):
+                (left, first), (right, second) = best[i, k], best[k, j]
+                cost = left + right + sizes[i] * sizes[k] * sizes[j]
+                ways.append((cost, f"({first} {second})"))
+            best[i, j] = min(ways)
     return best[0, len(sizes) - 1]
+
+
+def _slope(cache):
+    """Return φ′(W x + b), from the outputs."""
+    return ACTIVATIONS[cache.activation].slope(cache.outputs)
+
+
+def _cotangents(cotangents, cache):
+    sizes = {"...": cache.outputs.shape[:-1], "n": cache.outputs.shape[-1]}
+    return as_floats("cotangents", cotangents, "... n", sizes, like=("inputs", cache.inputs))
 
 
 def _chain(sizes):

@@ -200,7 +200,8 @@ def log_cosh(z):
     with np.errstate(under="ignore", over="ignore"):
         s = np.sinh(np.minimum(size, 2) / 2)
         near = np.log1p((2 * s) * s)
-        far = size + (np.log1p(np.exp(-2 * size)) - z.dtype.type(np.log(2)))
+        ln2 = z.dtype.type(np.log(2))
+        far = size + (np.log1p(np.exp(-2 * size)) - ln2)
     return np.where(size < 2, near, far)[()]
 
 
@@ -576,8 +577,8 @@ class MeanCache(NamedTuple):
 def mean(losses, mask=None):
     r"""Take the mean of the losses that count.
 
-    With :math:`m_i \in \{0, 1\}`, 1 where a loss counts, it is :math:`\sum_i m_i L_i / \sum_i m_i`. The sums run over all
-    axes: steps and members of the batch. What is masked is not looked at, and may be ``nan``.
+    With :math:`m_i \in \{0, 1\}`, 1 where a loss counts, it is :math:`\sum_i m_i L_i / \sum_i m_i`. The sums run over
+    all axes: steps and members of the batch. What is masked is not looked at, and may be ``nan``.
 
     Parameters
     ----------
@@ -653,9 +654,9 @@ def mean_backward(cotangent, cache):
     >>> mean_backward(1.0, cache)
     array([0.25, 0.25, 0.25, 0.25])
     """
-    mask, count, dtype = cache
-    cotangent = as_floats("cotangent", cotangent, "...", {"...": ()}, like=("losses", np.empty((), dtype)))
-    return np.where(mask, cotangent / dtype.type(count), dtype.type(0))
+    cotangent = _cotangent(cotangent, cache)
+    share = cotangent / cache.dtype.type(cache.count)
+    return np.where(cache.mask, share, cache.dtype.type(0))
 
 
 def _floats(value, name="a"):
@@ -669,6 +670,10 @@ def _residuals(outputs, targets):
 
 def _cotangents(cotangents, outputs):
     return as_floats("cotangents", cotangents, "...", {"...": outputs.shape}, like=("losses", outputs))
+
+
+def _cotangent(cotangent, cache):
+    return as_floats("cotangent", cotangent, "...", {"...": ()}, like=("losses", np.empty((), cache.dtype)))
 
 
 def _times(weights, values):

@@ -282,7 +282,7 @@ CACHE = jacobians.forward(X, W, B)[1]
         ("jvp", (jacobians.Tangents(bias=np.float32(B)), CACHE), TypeError, r"tangents.bias: expected dtype float64"),
         ("weight_jacobian", (CACHE,), ValueError, r"cache: expected that of one input, .* shape \(3, 2, 5\)"),
         ("weight_jacobian", (CACHE, "A"), ValueError, r"order: expected 'F' or 'C', got 'A'"),
-        ("jacobian_by_complex_step", (np.sin, [1j]), TypeError, r"argument: expected real numbers, got dtype complex128"),
+        ("jacobian_by_complex_step", (np.sin, [1j]), TypeError, r"argument: expected real .* got dtype complex128"),
         ("jacobian_by_complex_step", (np.abs, [1.0]), TypeError, r"function: expected complex numbers .* float64"),
         ("jacobian_by_complex_step", (np.sin, "x"), TypeError, r"argument: expected an array of numbers"),
         ("chain_cost", ([2, 3], "up"), ValueError, r"direction: expected 'left' or 'right', got 'up'"),

@@ -214,9 +214,8 @@ def test_two_codes_of_the_same_loss():
     second, second_cache = losses.binary_cross_entropy(y, (signs + 1) // 2)
     np.testing.assert_allclose(first, second, rtol=1e-15)
     ones = np.ones(y.shape)
-    np.testing.assert_allclose(
-        losses.log_loss_backward(ones, first_cache), losses.binary_cross_entropy_backward(ones, second_cache), rtol=1e-15
-    )
+    gradient = losses.log_loss_backward(ones, first_cache)
+    np.testing.assert_allclose(gradient, losses.binary_cross_entropy_backward(ones, second_cache), rtol=1e-15)
 
 
 def test_pytorch():
@@ -278,7 +277,7 @@ Y = np.zeros((3, 2))
         ("log_loss", (Y, np.ones((2, 3), int)), ValueError, r"targets: expected shape .* \(3, 2\), got \(2, 3\)"),
         ("log_loss", (Y, np.ones((3, 2), np.float32)), TypeError, r"targets: expected dtype float64 as outputs has"),
         ("log_loss", (Y, np.ones((3, 2), bool)), TypeError, r"targets: expected an array of numbers, got dtype bool"),
-        ("binary_cross_entropy", (Y, -np.ones((3, 2), int)), ValueError, r"targets: expected numbers from 0 to 1, got -1"),
+        ("binary_cross_entropy", (Y, -np.ones((3, 2), int)), ValueError, r"targets: expected .* from 0 to 1, got -1"),
         ("binary_cross_entropy", (Y, np.full((3, 2), np.nan)), ValueError, r"targets: expected numbers from 0 to 1"),
         ("squared_error", (Y, np.zeros(2)), ValueError, r"targets: expected shape .* \(3, 2\), got \(2,\)"),
         ("squared_error", (Y, np.zeros((3, 2), np.float32)), TypeError, r"targets: expected dtype float64 as outputs"),
