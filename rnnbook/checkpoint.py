@@ -13,7 +13,7 @@ from each of them directly. It is called once for every step, later steps first,
 gradients of a readout as it goes.
 """
 
-from math import comb, isqrt
+from math import ceil, comb, sqrt
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def repetitions(T, slots):
     >>> repetitions(1000, 10), repetitions(10_000, 10), repetitions(19_448, 10)
     (4, 7, 7)
     """
-    T, slots = _count("T", T), _count("slots", slots)
+    T, slots = rnn._size("T", T, 1), rnn._size("slots", slots, 1)
     r = 0
     while comb(slots + r, slots) < T:
         r += 1
@@ -92,7 +92,7 @@ def forward_steps(T, slots):
     44 1955
     1000 1000
     """
-    if _count("T", T, 0) == 0:
+    if rnn._size("T", T, 0) == 0:
         return 0
     r = repetitions(T, slots)
     return r * T - comb(slots + r, slots + 1) + 1
@@ -127,7 +127,7 @@ def split(T, slots):
     >>> split(10, 3), split(10, 10)
     (4, 1)
     """
-    T, slots = _count("T", T, 2), _count("slots", slots, 2)
+    T, slots = rnn._size("T", T, 2), rnn._size("slots", slots, 2)
     r = repetitions(T, slots)
     return min(comb(slots + r - 1, slots), T - comb(slots + r - 2, slots - 1))
 
@@ -176,15 +176,14 @@ def reverse(step, initial, T, slots):
     >>> len(made) == forward_steps(6, slots=2)
     True
     """
-    T, slots = _count("T", T, 0), _count("slots", slots)
+    T, slots = rnn._size("T", T, 0), rnn._size("slots", slots, 1)
     stored = [(0, initial)]
     if T == 0:
         yield initial
     for t in range(T - 1, -1, -1):
         at, state = stored[-1]
         while at < t:
-            # The slot of the state that we start from counts among those that its part of the sequence may use.
-            free = slots - len(stored) + 1
+            free = slots - len(stored) + 1  # with that of the state we start from
             stop = at + split(t - at + 1, free) if free > 1 else t
             while at < stop:
                 at += 1
@@ -238,10 +237,11 @@ def gradients(inputs, hidden0, parameters, loss_gradient, *, slots):
     """
     inputs, hidden0, parameters = rnn._checked(inputs, hidden0, parameters)
     weight_ih, weight_hh, bias_ih, bias_hh = parameters
-    slots = _count("slots", slots)
+    slots = rnn._size("slots", slots, 1)
 
     def step(t, before):
-        return np.tanh(before @ weight_hh.T + inputs[t - 1] @ weight_ih.T + (bias_ih + bias_hh))
+        recurrent, input_t = before @ weight_hh.T, inputs[t - 1] @ weight_ih.T
+        return np.tanh(recurrent + input_t + (bias_ih + bias_hh))
 
     total = _zeros(inputs, parameters)
     inputs_gradient = np.empty(inputs.shape, inputs.dtype)
@@ -306,24 +306,32 @@ def gradients_in_segments(inputs, hidden0, parameters, loss_gradient, *, length=
     """
     inputs, hidden0, parameters = rnn._checked(inputs, hidden0, parameters)
     T = len(inputs)
-    length = max(1, isqrt(max(T - 1, 0)) + 1) if length is None else _count("length", length)
+    length = rnn._size("length", max(1, ceil(sqrt(T))) if length is None else length, 1)
     total = _zeros(inputs, parameters)
     inputs_gradient = np.empty(inputs.shape, inputs.dtype)
     delta = np.zeros(hidden0.shape, inputs.dtype)
 
-    starts = range(0, T, length)
+    segments = [slice(start, start + length) for start in range(0, T, length)]
     stored = [hidden0]
-    for start in starts[:-1]:
-        (_, final), _ = rnn.forward(inputs[start : start + length], stored[-1], parameters)
-        stored.append(final)
-    for start in reversed(starts):
-        (hidden, _), cache = rnn.forward(inputs[start : start + length], stored.pop(), parameters)
-        part = rnn.backward((_cotangents(loss_gradient, start, hidden), delta), cache)
-        inputs_gradient[start : start + length] = part.inputs
+    for segment in segments[:-1]:
+        outputs = rnn.forward(inputs[segment], stored[-1], parameters)[0]
+        stored.append(outputs[1])
+        del outputs  # a name would keep the segment's states until the end
+    for segment in reversed(segments):
+        given = inputs[segment], stored.pop(), parameters
+        part = _through_segment(given, loss_gradient, segment.start, delta)
+        inputs_gradient[segment] = part.inputs
         delta = part.hidden0
         for sum_, summand in zip(total, part.parameters):
             sum_ += summand
     return rnn.Gradients(inputs_gradient, delta, total)
+
+
+def _through_segment(given, loss_gradient, first, delta):
+    """Run forward and backward; what is stored for that is gone when the next segment is run."""
+    (hidden, _), cache = rnn.forward(*given)
+    cotangents = _cotangents(loss_gradient, first, hidden)
+    return rnn.backward((cotangents, delta), cache)
 
 
 def _cotangents(loss_gradient, first, hidden):
@@ -338,10 +346,3 @@ def _cotangents(loss_gradient, first, hidden):
 def _zeros(inputs, parameters):
     return rnn.Parameters(*(np.zeros(parameter.shape, inputs.dtype) for parameter in parameters))
 
-
-def _count(name, value, least=1):
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
-        raise TypeError(f"{name}: expected an integer, got {value!r}")
-    if value < least:
-        raise ValueError(f"{name}: expected at least {least}, got {value}")
-    return int(value)

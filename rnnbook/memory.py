@@ -152,22 +152,24 @@ def backward(cache):
     inputs, (w, u, v), product, states, outputs, preactivations = cache
     inputs_gradient = np.empty(len(inputs))
     of_w = of_u = of_v = carried = 0.0
-    later = 1.0  # y_{t+1} ··· y_T
-    earlier = product  # y_1 ··· y_t, and y_1 ··· y_{t-1} from the second line of the loop on
+    earlier, later = product, 1.0  # y_1 ··· y_t and y_{t+1} ··· y_T
     for t in range(len(inputs), 0, -1):
         y = v * states[t] if outputs is None else outputs[t - 1]
-        # Dividing undoes the forward pass's multiplication, unless that has made a zero, by y_t = 0 or by underflow.
-        earlier = earlier / y if earlier else math.prod((v * states[1:t]).tolist())
-        slope = 1 - (states[t] if preactivations is None else np.tanh(preactivations[t - 1])) ** 2
+        if earlier:
+            earlier = earlier / y  # undoes what the forward pass did
+        else:  # it has made a zero, by y_t = 0 or by underflow
+            earlier = math.prod((v * states[1:t]).tolist())
+        tanh = states[t] if preactivations is None else np.tanh(preactivations[t - 1])
         delta = earlier * later * v + carried
-        alpha = slope * delta
+        alpha = (1 - tanh**2) * delta
         of_v += earlier * later * states[t]
         of_w += alpha * states[t - 1]
         of_u += alpha * inputs[t - 1]
         inputs_gradient[t - 1] = alpha * u
         carried = alpha * w
         later *= y
-    return Gradients(inputs_gradient, float(carried), Weights(float(of_w), float(of_u), float(of_v)))
+    weights = Weights(float(of_w), float(of_u), float(of_v))
+    return Gradients(inputs_gradient, float(carried), weights)
 
 
 def forward_accumulation(inputs, hidden0, weights):

@@ -76,8 +76,13 @@ def start(hidden0, parameters):
     >>> state.influence.shape, state.influence.any()
     ((1, 3, 3, 6), np.False_)
     """
-    nothing = np.zeros((0,) + np.shape(hidden0)[:1] + np.shape(parameters[0])[1:], np.asarray(hidden0).dtype)
-    _, hidden0, parameters = rnn._checked(nothing, hidden0, parameters)
+    sizes = {}
+    hidden0 = as_floats("hidden0", hidden0, "N H", sizes)
+    if not isinstance(parameters, rnn.Parameters):
+        raise TypeError(f"parameters: expected Parameters, got {type(parameters).__name__}")
+    as_floats("parameters.weight_ih", parameters.weight_ih, "H d", sizes, like=("hidden0", hidden0))
+    no_inputs = np.zeros((0, sizes["N"], sizes["d"]), hidden0.dtype)
+    _, hidden0, parameters = rnn._checked(no_inputs, hidden0, parameters)
     (N, H), d = hidden0.shape, parameters.weight_ih.shape[1]
     identity = np.broadcast_to(np.eye(H, dtype=hidden0.dtype), (N, H, H))
     return State(hidden0.copy(), np.zeros((N, H, H, H + d + 1), hidden0.dtype), identity.copy())
@@ -118,21 +123,26 @@ def step(state, inputs, parameters):
     >>> print(round((1 - h2**2) * (h1 + W * (1 - h1**2) * h0), 14))
     0.2939281513388
     """
-    sizes = {}
-    before = as_floats("state.hidden", state.hidden, "N H", sizes)
-    inputs = as_floats("inputs", inputs, "N d", sizes, like=("state.hidden", before))
-    _, before, (weight_ih, weight_hh, bias_ih, bias_hh) = rnn._checked(inputs[None], before, parameters)
-    N, H = before.shape
-    hidden = np.tanh(before @ weight_hh.T + inputs @ weight_ih.T + (bias_ih + bias_hh))
+    before = as_floats("state.hidden", state.hidden, "N H", {})
+    inputs = as_floats("inputs", inputs, "N d", {"N": len(before)}, like=("state.hidden", before))
+    inputs, before, parameters = rnn._checked(inputs[None], before, parameters)
+    weight_ih, weight_hh, bias_ih, bias_hh = parameters
+    (inputs,), (N, H) = inputs, before.shape
+    recurrent, input_t = before @ weight_hh.T, inputs @ weight_ih.T
+    hidden = np.tanh(recurrent + input_t + (bias_ih + bias_hh))
     slopes = 1 - hidden**2
 
-    # Through the state before, W ∂h_{t-1}/∂M: n³ m multiplications for each member of the batch.
-    influence = (weight_hh @ state.influence.reshape(N, H, -1)).reshape(state.influence.shape)
-    # And directly: row i of M multiplies z_t = (h_{t-1}, x_t, 1) in component i, and in no other.
-    source = np.concatenate([before, inputs, np.ones((N, 1), before.dtype)], axis=1)
-    np.einsum("niil->nil", influence)[...] += source[:, None, :]
+    # Through the state before: n³ m multiplications for each member of the batch.
+    m = state.influence.shape[-1]
+    influence = weight_hh @ state.influence.reshape(N, H, H * m)
+    influence = influence.reshape(N, H, H, m)
+    # Directly: row i of M multiplies (h_{t-1}, x_t, 1) in component i, in no other.
+    ones = np.ones((N, 1), before.dtype)
+    multiplied = np.concatenate([before, inputs, ones], axis=1)
+    np.einsum("niil->nil", influence)[...] += multiplied[:, None, :]
     influence *= slopes[:, :, None, None]
-    return State(hidden, influence, slopes[:, :, None] * (weight_hh @ state.influence0))
+    influence0 = slopes[:, :, None] * (weight_hh @ state.influence0)
+    return State(hidden, influence, influence0)
 
 
 def vjp(state, cotangents):

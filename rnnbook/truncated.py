@@ -107,7 +107,8 @@ def backward(cotangents, cache, k1, k2):
         part = rnn.Cache(inputs[low:end], states[low : end + 1], parameters)
         taken = np.zeros(part.states[1:].shape, states.dtype)
         taken[first - low :] = hidden[first:end]
-        piece = rnn.backward((taken, final if end == len(inputs) else None), part)
+        taken_final = final if end == len(inputs) else None
+        piece = rnn.backward((taken, taken_final), part)
         total.inputs[low:end] += piece.inputs
         if low == 0:
             total.hidden0[...] += piece.hidden0
