@@ -67,8 +67,12 @@ def checked(inputs, initial, parameters, kind, gates, convert=as_floats):
     states = [convert(name, state, "N H", sizes, **like) for name, state in initial.items()]
     rows_of = f"{gates}H"
     sizes[rows_of] = gates * sizes["H"]
+    sizes["peepholes"] = 3
     axes = {"weight_ih": f"{rows_of} d", "weight_hh": f"{rows_of} H", "bias_ih": rows_of, "bias_hh": rows_of}
-    arrays = [convert(f"parameters.{name}", getattr(parameters, name), axes[name], sizes, **like) for name in axes]
+    axes["weight_ch"] = "peepholes H"
+    arrays = [
+        convert(f"parameters.{name}", array, axes[name], sizes, **like) for name, array in parameters._asdict().items()
+    ]
     return inputs, states, kind(*arrays)
 
 
