@@ -81,19 +81,15 @@ class Instance:
     # -- symbols -------------------------------------------------------------------------------------------------------
     def undefined(self, symbol):
         """The error for a symbol that the model does not define."""
-        names = set(self.model.names()) | set(self.model.dimensions)
-        for _, arity in self.model.families:
-            if arity:
-                break
         if (symbol.base, 1) in self.model.families and symbol.sub is None:
             return IllTyped(f"{symbol.shown} needs an index: {symbol.shown}_t")
         if any(base == symbol.base for base, _ in self.model.families):
             return IllTyped(f"{symbol.shown} is not defined with this subscript")
-        close = difflib.get_close_matches(symbol.base, names, n=1, cutoff=0.5)
-        if not close:
-            folded = symbol.base.strip("\\{}").lower()
-            close = [name for name in sorted(names) if name.strip("\\{}").lower() == folded or
-                     name.split("{")[-1].rstrip("}") == symbol.base][:1]
+        names = sorted(set(self.model.names()) | set(self.model.dimensions))
+        letter = symbol.base.split("{")[-1].rstrip("}").lower()
+        close = (difflib.get_close_matches(symbol.name, names, n=1, cutoff=0.6)
+                 or difflib.get_close_matches(symbol.base, names, n=1, cutoff=0.5)
+                 or [name for name in names if name.split("_")[0].split("{")[-1].rstrip("}").lower() == letter])[:1]
         where = f" in the model {self.model.name!r}" if self.model.name else ""
         hint = f"; did you mean {close[0]}?" if close else ""
         return IllTyped(f"{symbol.shown} is not defined{where}{hint}")

@@ -13,12 +13,13 @@ from __future__ import annotations
 from fractions import Fraction
 
 from rnnbook.checker.duals import Dual, primal
-from rnnbook.checker.errors import NoProof, TooLarge
+from rnnbook.checker.errors import NoProof, TooLarge, Undefined
 from rnnbook.checker.values import Value, determinant, like, quotient
 
 BITS = 8
 MAX_DEGREE = 200
 MAX_TERMS = 6_000
+MAX_PRODUCT = 100_000
 _MASK = (1 << BITS) - 1
 
 
@@ -214,7 +215,6 @@ class Symbols:
     def inverted(self, x):
         """1 / x."""
         if not x.num:
-            from rnnbook.checker.errors import Undefined
             raise Undefined("a division by zero")
         num, degree = {0: 1}, 0
         for factor, exponent in x.den:
@@ -467,6 +467,8 @@ class Symbols:
 
     def ln(self, x):
         """ln, taken apart where the factors are known to be positive."""
+        if not x.num:
+            raise Undefined("ln of 0 is not defined")
         if x.constant() == 1:
             return self.number(0)
         if self.exponential and self.is_positive(x.num) and all(self.is_positive(self.factors[f]) for f, _ in x.den):
@@ -636,12 +638,19 @@ class Symbols:
 
         left, right = element(x.num), element(y.num)
         mine, theirs = dict(x.den), dict(y.den)
+
+        def product(a, b):
+            if len(a) * len(b) > MAX_PRODUCT:
+                raise TooLarge
+            self.budget.tick(1 + len(a) * len(b) // 4)
+            return a * b
+
         for f, exponent in theirs.items():
-            if exponent > mine.get(f, 0):
-                left = left * element(self.factors[f]) ** (exponent - mine.get(f, 0))
+            for _ in range(exponent - mine.get(f, 0)):
+                left = product(left, element(self.factors[f]))
         for f, exponent in mine.items():
-            if exponent > theirs.get(f, 0):
-                right = right * element(self.factors[f]) ** (exponent - theirs.get(f, 0))
+            for _ in range(exponent - theirs.get(f, 0)):
+                right = product(right, element(self.factors[f]))
         self.budget.tick(len(left) + len(right))
         difference = left - right
         if difference == 0:

@@ -462,13 +462,17 @@ def spectral_radius(a, arithmetic, tick):
             return abs(half) + function(arithmetic, "sqrt", inside)
         return function(arithmetic, "sqrt", det)
     zero = arithmetic.number(0)
-    total, current, weight = zero, like(a, [x + zero for x in a.data]), 1
+    total, current, weight, before = zero, like(a, [x + zero for x in a.data]), 1, None
     for _ in range(int(arithmetic.digits * 3.4) + 12):
         biggest = max(abs(x) for x in current.data)
         if biggest == 0:
             return zero
-        total = total + function(arithmetic, "ln", biggest) / weight
+        step = function(arithmetic, "ln", biggest) / weight
         current = scale(1 / biggest, current)
+        if before is not None and max(abs(x - y) for x, y in zip(current.data, before)) <= 10.0 ** (2 - arithmetic.digits):
+            total = total + 2 * step  # from here on the squares repeat themselves: the rest is a geometric series
+            break
+        total, before = total + step, current.data
         current = multiply(current, current, tick)
         weight *= 2
     return function(arithmetic, "exp", total)
