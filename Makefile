@@ -28,6 +28,8 @@ print-latex-packages:
 
 test: $(VENV)/made  ## run every test: the package's, its examples, and the book's
 	$(BIN)/pytest
+	@echo "How sharp is the checker: every true equation of the book, changed in every way that people get wrong"
+	@$(BIN)/rnnbook check --mutate book | tail -n 1
 
 serve: $(VENV)/made  ## rebuild and reload while one writes
 	$(BIN)/sphinx-autobuild -c . -d build/doctrees --watch rnnbook --open-browser book build/html

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pathlib
+import re
 import sys
 from importlib import metadata
 
@@ -35,9 +36,12 @@ language = "en_GB"
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 0
 
-# Pages are executed again when the package, Python or what executes them changes: a changed path invalidates Sphinx's store as well.
+# Pages are executed again when the package changes, or a model (figures are drawn from models), or Python, or what executes them. A
+# changed path invalidates Sphinx's store as well.
 _sources = [path for path in sorted((root / "rnnbook").rglob("*.py")) if "sphinxext" not in path.parts]
 _seen = [path.read_bytes() for path in _sources] + [sys.version.encode()]
+for path in sorted((root / "book").glob("*.md")):
+    _seen += re.findall(rb"^```\{model\}.*?^```", path.read_bytes(), flags=re.DOTALL | re.MULTILINE)
 _seen += [f"{name} {metadata.version(name)}".encode() for name in ("numpy", "sympy", "matplotlib", "myst-nb", "ipykernel")]
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(build / "jupyter-cache" / hashlib.sha256(b"\0".join(_seen)).hexdigest()[:16])
