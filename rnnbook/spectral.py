@@ -500,6 +500,8 @@ def _condition(eigenvectors):
 
 def _square(name, matrix, axes="... H H"):
     matrix = as_floats(name, matrix, axes, {})
+    if matrix.shape[-1] != matrix.shape[-2]:
+        raise ValueError(f"{name}: expected shape ({axes.replace(' ', ', ')}), got {matrix.shape}")
     if not np.all(np.isfinite(matrix)):
         raise ValueError(f"{name}: expected finite numbers, got {matrix[~np.isfinite(matrix)][0]}")
     return matrix
