@@ -400,7 +400,9 @@ def pseudospectral_radius(matrix, epsilon, *, angles=180):
 
     if H == 0:
         return 0.0
-    return float(_refined_maximum(outermost, np.linspace(0, math.pi, angles)))
+    # The rays through the eigenvalues are among them: for a small ε there is nothing on most others.
+    theta = np.concatenate([np.linspace(0, math.pi, angles), np.abs(np.angle(np.linalg.eigvals(matrix)))])
+    return float(_refined_maximum(outermost, theta, math.pi / (angles - 1)))
 
 
 def kreiss_constant(matrix, *, angles=90, radii=60):
@@ -477,9 +479,8 @@ def kreiss_constant(matrix, *, angles=90, radii=60):
     return float(max(largest, 1.0))
 
 
-def _refined_maximum(function, grid):
+def _refined_maximum(function, grid, width):
     """Return the largest value of a function on a grid that is refined around its best point again and again."""
-    width = grid[1] - grid[0]
     values = function(grid)
     centre, largest = grid[np.argmax(values)], np.max(values)
     for _ in range(40):
