@@ -101,9 +101,9 @@ def forward_steps(T, slots):
 def split(T, slots):
     r"""Choose where the first checkpoint after the initial state goes, if `T` steps are to be reversed.
 
-    Any :math:`k` is best for which :math:`k` steps with :math:`s` slots, and the :math:`T - k` after them with
-    :math:`s - 1`, need at most :math:`r - 1` and :math:`r` repetitions, and no fewer than :math:`r - 2` and
-    :math:`r - 1`; this is the largest.
+    With :math:`\beta(s, r) = \binom{s+r}{s}` and :math:`r` from :func:`repetitions`, every :math:`k` is best that satisfies
+    :math:`\beta(s, r-2) \le k \le \beta(s, r-1)` and :math:`\beta(s-1, r-1) \le T - k \le \beta(s-1, r)`. This is the
+    largest.
 
     Parameters
     ----------

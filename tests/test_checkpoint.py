@@ -3,6 +3,7 @@
 import heapq
 import weakref
 from collections import Counter
+from math import comb
 
 import numpy as np
 import pytest
@@ -59,13 +60,18 @@ def test_closed_form_is_the_dynamic_program():
             assert checkpoint.forward_steps(T, s) == table[s, T] + 1
 
 
-def test_split_is_best():
+def test_split_is_the_largest_of_the_best():
     table = deliveries(LONGEST, MOST_SLOTS)
     for s in range(2, MOST_SLOTS + 1):
-        for length in range(2, LONGEST + 1):
-            k = checkpoint.split(length, s)
-            assert 1 <= k < length
-            assert k + table[s, k] + table[s - 1, length - k] == table[s, length]
+        for length in [*range(2, 40), *range(40, LONGEST + 1, 13)]:
+            k = np.arange(1, length)
+            cost = k + table[s, k] + table[s - 1, length - k]
+            best = k[cost == cost.min()]
+            assert checkpoint.split(length, s) == best[-1]
+            r = checkpoint.repetitions(length, s)
+            low = max(comb(s + r - 2, s) if r > 1 else 1, length - comb(s - 1 + r, s - 1))
+            high = min(comb(s + r - 1, s), length - comb(s - 1 + r - 1, s - 1))
+            assert list(best) == list(range(low, high + 1))
 
 
 @pytest.mark.parametrize("slots", [1, 2, 3, 4])
