@@ -85,10 +85,10 @@ def score(results):
     for result in results:
         for mutant in result.mutants:
             fates[mutant.fate] = fates.get(mutant.fate, 0) + 1
-    refused = fates.get("false", 0) + fates.get("ill-typed", 0)
+    refused = sum(fates.get(fate, 0) for fate in ("false", "ill-typed", "undefined"))
     claims = sum(bool(result.mutants) for result in results)
     text = (f"{sum(fates.values())} mutants of {claims} claims: {refused} refused ({fates.get('false', 0)} false, "
-            f"{fates.get('ill-typed', 0)} ill-typed)")
+            f"{fates.get('ill-typed', 0)} ill-typed, {fates.get('undefined', 0)} without a value)")
     for fate in ("equivalent", "unexplained", "undecided"):
         if fate in fates:
             text += f", {fates[fate]} {fate}"

@@ -38,7 +38,7 @@ def draw(domain, kind, dims, rng, style, position, scale=1):
             return [domain.elements[position % len(domain.elements)]]
         return [rng.choice(domain.elements) for _ in range(count)]
     if domain.kind == "onehot":
-        hot = position % count
+        hot = (count - 1, 0)[position] if position < 2 else rng.randrange(count)
         return [Fraction(int(i == hot)) for i in range(count)]
     if domain.kind == "simplex":
         weights = [rng.randint(1, 4) if style in ("round", "integer") else rng.randint(50, 1000) for _ in range(count)]

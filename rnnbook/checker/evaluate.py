@@ -839,8 +839,6 @@ class Instance:
     def e_extreme(self, node, env, context):
         name, arguments = node.args
         found = [self.evaluate(a, env, context) for a in arguments]
-        if self.arithmetic.symbolic:
-            raise NoProof
         zero = self.arithmetic.number(Fraction(0))
         shape = next((x for x in found if x.kind not in v.SHAPELESS and x.kind != "scalar"), None)
         columns = []
@@ -853,10 +851,14 @@ class Instance:
                 columns.append(x.data)
             else:
                 raise IllTyped(rf"the arguments of \{name} have different shapes", node.start)
-        choose = max if name == "max" else min
+        def choose(entries):
+            if self.arithmetic.symbolic:
+                return self.arithmetic.extreme(name, list(entries))
+            return (max if name == "max" else min)(entries, key=primal)
+
         if len(columns) == 1 and shape:
-            return scalar(choose(columns[0], key=primal))
-        data = [choose(entries, key=primal) for entries in zip(*columns)]
+            return scalar(choose(columns[0]))
+        data = [choose(entries) for entries in zip(*columns)]
         return v.like(shape, data) if shape else scalar(data[0])
 
     def e_abs(self, node, env, context):

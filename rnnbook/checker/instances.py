@@ -4,8 +4,9 @@ from __future__ import annotations
 from rnnbook.checker.arithmetic import Floats, Precise
 from rnnbook.checker.evaluate import Instance
 
-#: Instances for an equation, and for an inequality (which random values seldom break).
+#: Instances for an equation, for one with finite domains, and for an inequality (which random values seldom break).
 EQUATIONS = 5
+FINITE = 12
 INEQUALITIES = 40
 HORIZONS = (3, 4, 3, 5, 4, 3)
 #: Scales and styles of the values for inequalities: their extremes lie at sparse, large and small values.
@@ -21,6 +22,8 @@ class Instances:
         self.made = {}
         self.floats, self.precise, self.finer = Floats(), Precise(50), Precise(100)
         self.horizon = self._horizon()
+        #: Whether some domain is finite: all of its elements should be tried.
+        self.finite = any(rule.domain and rule.domain.kind in ("set", "onehot") for rules in model.families.values() for rule in rules)
         #: Whether members of the model exist for all times, so that T matters.
         self.recurrent = any(arity and any(isinstance(item, str) for rule in rules for item in rule.pattern)
                              for (_, arity), rules in model.families.items())

@@ -2,7 +2,8 @@
 
 A mutation edits the text of a claim at a part of its tree: a sign, a transpose, an index, the order of two factors, a prime,
 the kind of a derivative, the kind of a product, a term, a factor, a bound, `1 - x` for `x`. A mutant is refused when it is false
-or ill-typed. One that survives is `equivalent` when it is proved (it then says the same as the true claim), else `unexplained`.
+or ill-typed, or has no value anywhere. One that survives is `equivalent` when the changed side is proved to equal the original one,
+else `unexplained`.
 """
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from rnnbook.checker.claim import read_claim
 from rnnbook.checker.errors import IllTyped, NoProof, ShapeError, Undecided, Undefined
 from rnnbook.checker.layout import split_reasons
+from rnnbook.checker.parser import Chain
 from rnnbook.checker.prove import prove
 from rnnbook.checker.verdict import ORDER, Trial, tuples
 
@@ -23,7 +25,7 @@ BIG = ("bigsum", "prod", "prod_left", "hprod")
 class Mutant:
     """A broken claim: what was done to it, the formula, and what became of it.
 
-    `fate` is `false`, `ill-typed`, `undecided`, `equivalent` or `unexplained`.
+    `fate` is `false`, `ill-typed`, `undefined`, `undecided`, `equivalent` or `unexplained`.
     """
 
     mutation: str
@@ -32,7 +34,7 @@ class Mutant:
 
     @property
     def refused(self):
-        return self.fate in ("false", "ill-typed")
+        return self.fate in ("false", "ill-typed", "undefined")
 
 
 class Mutations:
@@ -241,26 +243,35 @@ def mutants(block, claim, instances, seconds=2.0, proof_seconds=1.0):
         if " ".join(body.split()) in seen:
             continue
         seen.add(" ".join(body.split()))
-        out.append(_try(replace(block, body=body), name, instances, seconds, proof_seconds))
+        out.append(_try(replace(block, body=body), name, claim, instances, seconds, proof_seconds))
     if all(r not in ORDER for r in claim.chain.relations):
         for ranges in widened(block):
             changed = replace(block, options={**block.options, "for": ranges})
-            out.append(_try(changed, f"widen a range to {ranges}", instances, seconds, proof_seconds))
+            out.append(_try(changed, f"widen a range to {ranges}", claim, instances, seconds, proof_seconds))
     return out
 
 
-def _try(block, name, instances, seconds, proof_seconds):
+def _try(block, name, original, instances, seconds, proof_seconds):
     formula = " ".join(split_reasons(block.body)[0].split())
     try:
         claim = read_claim(block, instances.model, instances.get(0))
-        trial = Trial(claim, instances, seconds)
-        fate = trial.run(stop_at_first=True).verdict
+        outcome = Trial(claim, instances, seconds).run(stop_at_first=True)
     except (IllTyped, ShapeError):
         return Mutant(name, formula, "ill-typed")
     except (Undecided, Undefined, NoProof, RecursionError, OverflowError, ZeroDivisionError):
         return Mutant(name, formula, "undecided")
-    if fate != "holds":
-        return Mutant(name, formula, fate)
-    proof = prove(claim, instances, proof_seconds, 2 * seconds)
+    if outcome.verdict == "undecided" and outcome.undefined:
+        return Mutant(name, formula, "undefined")
+    if outcome.verdict != "holds":
+        return Mutant(name, formula, outcome.verdict)
+    proof = prove(unchanged(original, claim), instances, proof_seconds, 2 * seconds)
     return Mutant(name, formula, "equivalent" if proof else "unexplained")
 
+
+def unchanged(original, mutant):
+    """The claim that a mutated side equals the original one; the whole mutant where no single side was changed."""
+    pairs = [(a, b) for a, b in zip(original.chain.sides, mutant.chain.sides)
+             if original.source[a.start:a.end] != mutant.source[b.start:b.end]]
+    if len(original.chain.sides) != len(mutant.chain.sides) or len(pairs) != 1:
+        return mutant
+    return replace(mutant, chain=Chain(list(pairs[0]), ["="], [0]))

@@ -318,11 +318,11 @@ class Parser:
 
     def scripts(self, base, start):
         """Superscripts, subscripts and primes behind a factor that is not a plain symbol."""
-        count = 0
+        seen = set()
         while self.at("^", "_", "'", "!"):
-            count += 1
-            if count > 8:
-                raise IllTyped("too many scripts on one factor", self.token.start)
+            if self.token.text in seen:
+                raise IllTyped(f"a second {self.token.text} on one factor: TeX does not read that, use brackets", self.token.start)
+            seen.add(self.token.text)
             if self.at("!"):
                 raise IllTyped("the factorial is not part of the language", self.token.start)
             if self.at("'"):
@@ -1134,13 +1134,13 @@ class Parser:
                 sub_texts, parts, juxtaposed = self.subscript()
                 counts = self.counts if parts else ()
             else:
+                if sups or name_sup is not None:
+                    raise IllTyped("a second ^ on one symbol: TeX does not read that, use brackets", self.token.start)
                 bracketed = self.bracketed_superscript()
                 if bracketed is None:
                     sups.append(self.i)
                     self.advance()
                     self.script_tokens()
-                elif name_sup is not None:
-                    raise IllTyped("two superscripts in brackets on one symbol", self.token.start)
                 else:
                     name_sup = bracketed
         if name_sup is not None:
@@ -1149,8 +1149,6 @@ class Parser:
         symbol = Symbol(base, sub, sub_texts, parts, juxtaposed, self.source[start:self.tokens[self.i - 1].end], counts)
         node = self.node("sym", (symbol,), start)
         end = self.i
-        if len(sups) > 8:
-            raise IllTyped("too many superscripts", start)
         for at in sups:
             self.i = at
             node = self.superscript(node, start)

@@ -394,6 +394,10 @@ class Symbols:
             return self.function("sin", x) / self.function("cos", x)
         if name == "sqrt":
             return self.sqrt(x)
+        if name == "abs":
+            return self.absolute(x)
+        if name in ("relu", "step", "sign"):
+            return self.symbol((name, x.key()))
         if name in ("tanh", "sin", "arctan", "artanh"):
             if not x.num:
                 return self.number(0)
@@ -420,6 +424,32 @@ class Symbols:
             square = 1 - cosine * cosine
             self.squares[index] = (2, square.num)
         return result
+
+    def absolute(self, x):
+        """|x|, of which the square is known."""
+        c = x.constant()
+        if c is not None:
+            return self.number(abs(c))
+        if not x.den and self.is_positive(x.num):
+            return x
+        if self.negative(x):
+            x = -x
+        result = self.symbol(("abs", x.key()))
+        if not x.den:
+            self.squares[self.generators["abs", x.key()]] = (2, (x * x).num)
+        return result
+
+    def extreme(self, name, entries):
+        """max or min of numbers, as a generator."""
+        if any(type(x) is Dual for x in entries):
+            raise NoProof
+        keys = [(x if isinstance(x, Quotient) else self.number(x)).key() for x in entries]
+        return self.symbol((name, tuple(sorted(keys, key=repr))))
+
+    def of_matrix(self, name, *matrices):
+        """A number that belongs to a matrix (its norm, its spectral radius), the same for all the given ones."""
+        keys = [(a.dims, tuple((x if isinstance(x, Quotient) else self.number(x)).key() for x in a.data)) for a in matrices]
+        return self.symbol((name, min(keys, key=repr)))
 
     @staticmethod
     def negative(x):

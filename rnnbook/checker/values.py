@@ -452,8 +452,10 @@ def spectral_radius(a, arithmetic, tick):
     """The largest modulus of an eigenvalue, as the limit of ||A^(2^k)||^(1/2^k) with the scale taken out at every squaring."""
     if a.kind != "matrix" or a.dims[0] != a.dims[1]:
         raise ShapeError("only a square matrix has a spectral radius")
-    if arithmetic.symbolic or any(type(x) is Dual for x in a.data):
-        raise Undecided("the spectral radius is not differentiated and not put in symbols")
+    if any(type(x) is Dual for x in a.data):
+        raise Undecided("the spectral radius is not differentiated")
+    if arithmetic.symbolic:
+        return arithmetic.of_matrix("rho", a, transpose(a))
     if a.dims == (2, 2):
         p, q, r, s = a.data
         half, det = (p + s) / 2, p * s - q * r
@@ -493,8 +495,10 @@ def norm(a, which, arithmetic, tick):
         return max(absolute, key=primal)
     if a.kind != "matrix":
         raise ShapeError("a norm of something that has no shape")
-    if arithmetic.symbolic or any(type(x) is Dual for x in a.data):
-        raise Undecided("the norm of a matrix is not differentiated and not put in symbols")
+    if any(type(x) is Dual for x in a.data):
+        raise Undecided("the norm of a matrix is not differentiated")
+    if arithmetic.symbolic:
+        return arithmetic.of_matrix(which, a, transpose(a) if which == "2" else a)
     n, m = a.dims
     if which == "2":
         gram = multiply(transpose(a), a, tick) if m <= n else multiply(a, transpose(a), tick)

@@ -4,7 +4,7 @@ from __future__ import annotations
 from rnnbook.checker.compare import ORDER, Difference, aligned, excess, printed_unit
 from rnnbook.checker.errors import IllTyped, NoProof, ShapeError, Undecided, Undefined
 from rnnbook.checker.evaluate import Budget, Misfit
-from rnnbook.checker.instances import EQUATIONS, INEQUALITIES
+from rnnbook.checker.instances import EQUATIONS, FINITE, INEQUALITIES
 from rnnbook.checker.layout import RELATIONS
 
 MAX_TUPLES = 5_000
@@ -23,10 +23,10 @@ class Outcome:
     """What trying a claim gave."""
 
     def __init__(self, verdict, step=None, message="", instances=0, max_error=None, evidence="", failure=None, misfit=False,
-                 exact=False):
+                 exact=False, undefined=False):
         self.verdict, self.step, self.message, self.instances = verdict, step, message, instances
         self.max_error, self.evidence, self.failure, self.misfit = max_error, evidence, failure, misfit
-        self.exact, self.at, self.option = exact, None, None
+        self.exact, self.undefined, self.at, self.option = exact, undefined, None, None
 
 
 def tuples(claim, instance):
@@ -105,8 +105,14 @@ class Trial:
         self.claim, self.instances = claim, instances
         self.budget = Budget(seconds)
         self.is_order = any(r in ORDER or r == "ne" for r in claim.chain.relations)
-        self.count = INEQUALITIES if self.is_order else EQUATIONS
+        self.count = INEQUALITIES if self.is_order else FINITE if instances.finite and self.few_entries() else EQUATIONS
         self.attempts = {}
+
+    def few_entries(self):
+        """Whether a finite domain is met at one index only: members for every time go through its elements by themselves."""
+        families = self.instances.model.families
+        return any(rule.domain and rule.domain.kind in ("set", "onehot") and not any(isinstance(item, str) for item in rule.pattern)
+                   for rules in families.values() for rule in rules)
 
     def instance(self, k, precision="floats", style="random", attempt=0, horizon=None):
         found = self.instances.get(k, precision, self.claim.minimal_horizon, style, self.claim.pins, self.claim.given,
@@ -184,7 +190,7 @@ class Trial:
             if tried == 0:
                 return Outcome("undecided", message="no instance that meets the assumptions was found")
             if undefined is not None:
-                return Outcome("undecided", message=f"no instance where all sides have a value: {undefined}")
+                return Outcome("undecided", message=f"no instance where all sides have a value: {undefined}", undefined=True)
             return Outcome("ill-typed", message="the ranges of the indices are empty: nothing is claimed")
         problem = self.precise()
         if problem is not None:

@@ -52,7 +52,11 @@ def test_proved(formula):
 @pytest.mark.parametrize("formula, verdict", [
     (r"\sqrt{a^2} = a", "false"),
     (r"\sqrt{p^2} = p", "holds"),
-    (r"|p| = p", "holds"),
+    (r"|p| = p", "proved"),
+    (r"|a| = a", "false"),
+    (r"|a|^2 = a^2", "proved"),
+    (r"\rho(A^\top) = \rho(A)", "proved"),
+    (r"\rho(A) = \lVert A \rVert", "false"),
     (r"s = 1", "false"),
     (r"k = k^2", "false"),
     (r"y_1 = 1", "false"),
