@@ -20,7 +20,7 @@ pdf: $(VENV)/made  ## typeset build/pdf/rnnbook.pdf (needs LaTeX)
 	rm -rf build/latex
 	$(SPHINX) -b latex book build/latex
 	$(MAKE) -C build/latex all-pdf >build/latex/make.log 2>&1 || { tail -40 build/latex/make.log >&2; exit 1; }
-	@! grep -nE '^(Overfull|LaTeX Warning: (Reference|Citation|There were undefined)|Missing character)' build/latex/rnnbook.log
+	@! grep -nE '^(Overfull \\hbox|LaTeX Warning: (Reference|Citation|There were undefined)|Missing character)' build/latex/rnnbook.log
 	mkdir -p build/pdf && cp build/latex/rnnbook.pdf build/pdf/rnnbook.pdf
 
 print-latex-packages:

@@ -25,8 +25,9 @@ def table(header, rows, *, caption, name):
     for row in rows:
         if len(row) != width:
             raise ValueError(f"rows: each needs {width} cells, as the header has, but one has {len(row)}: {row}")
-    lines = [f"```{{list-table}} {caption}", f":name: {name}", ":header-rows: 1", ""]
+    # a fence of tildes: its first line, unlike that of backticks, may hold backticks, and so may the caption
+    lines = [f"~~~{{list-table}} {' '.join(caption.split())}", f":name: {name}", ":header-rows: 1", ""]
     for row in (header, *rows):
         for column, cell in enumerate(row):
             lines.append(("* - " if column == 0 else "  - ") + str(cell))
-    return Markdown("\n".join([*lines, "```"]))
+    return Markdown("\n".join([*lines, "~~~"]))
