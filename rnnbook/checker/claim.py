@@ -5,10 +5,11 @@ import re
 from dataclasses import dataclass, field
 
 from rnnbook.checker.errors import IllTyped
-from rnnbook.checker.evaluate import Pin, letters_below
+from rnnbook.checker.context import Pin
 from rnnbook.checker.layout import RELATIONS, split_reasons, strip_layout
 from rnnbook.checker.lexer import Token, forbidden_command, lex
-from rnnbook.checker.parser import Binder, Node, Parser, Symbol, parse_chain
+from rnnbook.checker.parser import Parser, parse_chain
+from rnnbook.checker.syntax import Binder, Node, Symbol, letters_below
 
 OPTIONS = frozenset(["label", "model", "for", "given", "expect", "name", "class"])
 MAX_INDEX = 60

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from rnnbook.checker import values as v
 from rnnbook.checker.errors import IllTyped, Undefined
+from rnnbook.checker.syntax import rational
 from rnnbook.checker.values import Value, scalar
 
 ORDER = {"le": 1, "<": 1, "ge": -1, ">": -1}
@@ -90,7 +91,6 @@ def printed_unit(node):
         inner = printed_unit(args[0])
         return v.transpose(inner) if inner else None
     if op == "mul":  # 1.5 \cdot 10^{-3}
-        from rnnbook.checker.evaluate import rational
         unit, power = printed_unit(args[0]), args[1]
         ten = power.op in ("pow", "inv") and power.args[0].op == "num" and power.args[0].args[0] == 10 or \
             power.op == "num" and set(power.args[1]) <= set("10") and power.args[1].startswith("1")

@@ -9,7 +9,7 @@ from rnnbook.checker.cache import key as cache_key
 from rnnbook.checker.cache import load, save
 from rnnbook.checker.claim import OptionError, read_claim
 from rnnbook.checker.errors import IllTyped
-from rnnbook.checker.evaluate import Misfit
+from rnnbook.checker.context import Misfit
 from rnnbook.checker.instances import Instances
 from rnnbook.checker.model import Model, read_model
 from rnnbook.checker.mutate import mutants

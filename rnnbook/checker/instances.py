@@ -1,6 +1,8 @@
 """The instances of a model: which sizes, horizons and values the claims are tried at. Claims of a model share them."""
 from __future__ import annotations
 
+from fractions import Fraction
+
 from rnnbook.checker.arithmetic import Floats, Precise
 from rnnbook.checker.evaluate import Instance
 
@@ -65,7 +67,6 @@ class Instances:
             if len(self.made) > 400:
                 self.made.clear()
             t = self.horizon or max(horizon or HORIZONS[k % len(HORIZONS)], minimal_horizon)
-            from fractions import Fraction
             scale = Fraction(_WIDE[(k + attempt) % len(_WIDE)]) if wide or attempt else 1
             drawn_as = _STYLES[k % 4] if wide and style == "random" else style
             found = Instance(self.model, getattr(self, precision), self.sizes(k, small=style == "round" or wide and k % 2 == 0), t,

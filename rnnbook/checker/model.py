@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from rnnbook.checker.errors import IllTyped
 from rnnbook.checker.layout import split_reasons, strip_layout
 from rnnbook.checker.lexer import GREEK, Token, lex
-from rnnbook.checker.parser import Node, Parser
+from rnnbook.checker.parser import Parser
+from rnnbook.checker.syntax import Node
 
 MAX_T = 60
 MAX_DIMENSION = 24

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from rnnbook.checker.claim import read_claim
 from rnnbook.checker.errors import IllTyped, NoProof, ShapeError, Undecided, Undefined
 from rnnbook.checker.layout import split_reasons
-from rnnbook.checker.parser import Chain
 from rnnbook.checker.prove import prove
+from rnnbook.checker.syntax import Chain
 from rnnbook.checker.verdict import ORDER, Trial, tuples
 
 MAX_MUTANTS = 400

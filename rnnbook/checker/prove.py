@@ -9,7 +9,8 @@ import time
 
 from rnnbook.checker.compare import ORDER, aligned, printed_unit
 from rnnbook.checker.errors import IllTyped, NoProof, ShapeError, TooLarge, Undecided, Undefined
-from rnnbook.checker.evaluate import Budget, Instance
+from rnnbook.checker.context import Budget
+from rnnbook.checker.evaluate import Instance
 from rnnbook.checker.polynomials import Quotient, Symbols
 from rnnbook.checker.verdict import tuples
 

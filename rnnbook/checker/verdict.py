@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from rnnbook.checker.compare import ORDER, Difference, aligned, excess, printed_unit
 from rnnbook.checker.errors import IllTyped, NoProof, ShapeError, Undecided, Undefined
-from rnnbook.checker.evaluate import Budget, Misfit
+from rnnbook.checker.context import Budget, Misfit
 from rnnbook.checker.instances import EQUATIONS, FINITE, INEQUALITIES
 from rnnbook.checker.layout import RELATIONS
 
