@@ -1,7 +1,7 @@
 """What a claim costs: `python benchmarks/checker.py FILE_OR_FOLDER ...`
 
-Prints, over all claims, the median and the greatest time without a proof attempt and with one, and the verdicts. A fresh
-process checks every document once, so that what claims of a model share is paid for where it is first needed.
+Prints, over all claims, the median and the greatest time without a proof attempt and with one, and the verdicts. A
+fresh process checks every document once, so that what claims of a model share is paid for where it is first needed.
 """
 import statistics
 import sys

@@ -3,11 +3,11 @@
 What a checked equation means is written in the book's page on the equation language. The parts that others use:
 
 `check(text_or_path, *, path=None, library=None, proof_seconds=2.0, seconds=5.0, cache=None, mutate=False)`
-    Check every claim of a document; returns a list of `Result`. `library` maps names to the models of other documents of the
-    book (blocks, or their LaTeX). `cache` is a folder in which verdicts are kept.
+    Check every claim of a document; returns a list of `Result`. `library` maps names to the models of other documents
+    of the book (blocks, or their LaTeX). `cache` is a folder in which verdicts are kept.
 `Result`
-    `path, line, label, kind, verdict, expected, step, message, instances, max_error, evidence, seconds, latex, model`, and
-    `ok`: whether the verdict is as expected. A model with an error gives a result of kind `model`.
+    `path, line, label, kind, verdict, expected, step, message, instances, max_error, evidence, seconds, latex, model`,
+    and `ok`: whether the verdict is as expected. A model with an error gives a result of kind `model`.
 `scan(text)`
     The blocks of a document: `kind, name, options, line, body`.
 `display(block)`

@@ -1,7 +1,7 @@
 """The arithmetics of numbers: Python floats, and mpmath numbers of a chosen precision.
 
-Both offer `number` (from an exact rational), `function` (the elementary functions) and `magnitude`. Proofs have a third one,
-in `rnnbook.checker.polynomials`.
+Both offer `number` (from an exact rational), `function` (the elementary functions) and `magnitude`. Proofs have a third
+one, in `rnnbook.checker.polynomials`.
 """
 from __future__ import annotations
 

@@ -119,10 +119,10 @@ def read_for(text, names):
     return ranges, conditions
 
 
-def read_given(text, names, model, evaluator):
+def read_given(text, model, evaluator):
     """`f_t = 1, \\rho(W) < 1` as pins and assumptions."""
     pins, assumptions = [], []
-    for parser, source in split_list(text, names, "given"):
+    for parser, source in split_list(text, model, "given"):
         try:
             sides, relations = [parser.expression()], []
             while parser.relation():
@@ -135,12 +135,13 @@ def read_given(text, names, model, evaluator):
             raise OptionError("given", "takes relations such as `f_t = 1` or `\\rho(W) < 1`", source, sides[0].start)
         if relations == ["="] and sides[0].op == "sym":
             found = evaluator.split(sides[0].args[0])
-            if found is None and not (sides[0].args[0].sub is None and names_an_index(sides[0], model)):
+            if found is None and sides[0].args[0].sub is not None:
                 raise OptionError("given", evaluator.undefined(sides[0].args[0]).message, source, sides[0].start)
             if found is not None and not found[2]:
                 if any(n.op == "sym" and n.args[0].base == sides[0].args[0].base for n in sides[1].walk()):
                     raise OptionError("given", f"sets {sides[0].args[0].shown} to something that contains it; "
-                                      r"declare the domain in the model (\operatorname{sym}(n), …)", source, sides[0].start)
+                                      r"declare the domain in the model (\operatorname{sym}(n), …)", source,
+                                      sides[0].start)
                 pins.append(Pin(found[0], found[1], sides[1], source))
                 continue
         letters, about = set(), True
@@ -153,10 +154,6 @@ def read_given(text, names, model, evaluator):
             letters |= free_letters(side, evaluator)
         assumptions.append(Assumption(sides, relations, source, letters, about))
     return pins, assumptions
-
-
-def names_an_index(node, model):
-    return (node.args[0].base, 0) not in model.families
 
 
 def free_letters(node, evaluator, bound=frozenset()):
@@ -189,7 +186,7 @@ def _free(node, evaluator, bound, found, indexing):
             return
         split = evaluator.split(symbol)
         if split is None:
-            if symbol.base == "\\delta" and symbol.parts and len(symbol.parts) == 2:
+            if symbol.kronecker:
                 for part in symbol.parts:
                     _free(part, evaluator, bound, found, True)
             return
@@ -218,10 +215,6 @@ def minimal_horizon(nodes, evaluator):
                     elif "T" in letters_below(part):
                         smallest = max([smallest] + [int(n.args[0]) + 1 for n in part.walk()
                                                      if n.op == "num" and n.args[0].denominator == 1])
-            elif node.op in ("bigsum", "prod", "prod_left", "hprod"):
-                high = node.args[0].high
-                if high is not None and high.op == "num" and high.args[0].denominator == 1 and high.args[0] <= MAX_INDEX:
-                    smallest = max(smallest, 1)
     return min(smallest, MAX_INDEX)
 
 
@@ -240,7 +233,7 @@ def read_claim(block, model, evaluator):
     chain = parse_chain(block.body, model)
     ranges, conditions = read_for(block.options["for"], model) if block.options.get("for") else ([], [])
     given = block.options.get("given", "")
-    pins, assumptions = read_given(given, model, model, evaluator) if given else ([], [])
+    pins, assumptions = read_given(given, model, evaluator) if given else ([], [])
     nodes = list(chain.sides)
     bounds = [b for _, low, high in ranges for b in (low, high) if b is not None]
     letters = set()
@@ -267,4 +260,5 @@ def read_claim(block, model, evaluator):
                 break
         else:
             raise IllTyped("the ranges in :for: depend on each other in a circle")
-    return Claim(chain, block.body, ordered, conditions, pins, assumptions, minimal_horizon(nodes + bounds, evaluator), given)
+    return Claim(chain, block.body, ordered, conditions, pins, assumptions, minimal_horizon(nodes + bounds, evaluator),
+                 given)

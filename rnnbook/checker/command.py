@@ -27,7 +27,8 @@ def main(arguments=None):
     checking = commands.add_parser("check", help="check every claim of some documents")
     checking.add_argument("files", nargs="+", metavar="FILE_OR_FOLDER")
     checking.add_argument("--json", action="store_true", help="print a list of objects instead of lines")
-    checking.add_argument("--proof-seconds", type=float, default=2.0, metavar="S", help="time for a proof, per claim (0: none)")
+    checking.add_argument("--proof-seconds", type=float, default=2.0, metavar="S",
+                          help="time for a proof, per claim (0: none)")
     checking.add_argument("--seconds", type=float, default=5.0, metavar="S", help="time for a claim")
     checking.add_argument("--cache", metavar="DIR", help="keep verdicts in this folder")
     checking.add_argument("--mutate", action="store_true",
@@ -76,7 +77,8 @@ def survivors(result):
     """A line for each mutant that was not refused."""
     for mutant in result.mutants:
         if not mutant.refused:
-            yield f"{result.path}:{result.line}: {result.label}: {mutant.fate}: {mutant.mutation}\n    {mutant.formula}\n"
+            place = f"{result.path}:{result.line}: {result.label}"
+            yield f"{place}: {mutant.fate}: {mutant.mutation}\n    {mutant.formula}\n"
 
 
 def score(results):
@@ -99,7 +101,8 @@ def summary(results):
     counts = {}
     for result in results:
         counts[result.verdict] = counts.get(result.verdict, 0) + 1
-    parts = [f"{counts[name]} {name}" for name in ("proved", "holds", "false", "ill-typed", "undecided") if name in counts]
+    parts = [f"{counts[name]} {name}" for name in ("proved", "holds", "false", "ill-typed", "undecided")
+             if name in counts]
     wrong = sum(not result.ok for result in results)
     claims = sum(result.kind != "model" for result in results)
     return f"{claims} claims: {', '.join(parts) or 'none'}; {wrong} not as expected"

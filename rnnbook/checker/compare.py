@@ -77,7 +77,9 @@ def excess(a, b, relation):
 
 
 def printed_unit(node):
-    """Half a unit in the last printed place of every literal of a side of \\approx, as a Value of the same shape, or None."""
+    """Half a unit in the last printed place of every literal of a side of \\approx, as a Value of the same shape, or
+    None.
+    """
     op, args = node.op, node.args
     if op == "num":
         text = args[1]

@@ -59,6 +59,7 @@ class Misfit(IllTyped):
         a, b = (" ".join(source[n.start:n.end].split()) for n in (self.left, self.right))
         if self.verb != "do not fit":
             return f"{a}, {self.shapes[0]}, {self.verb} {b}, {self.shapes[1]}{self.note}"
-        what = {"mul": "the product of", "sum": "the sum of", "bigsum": "the sum of", "had": "the elementwise product of",
-                "hdiv": "the elementwise quotient of", "inner": "the inner product of"}.get(self.operation, "the combination of")
+        names = {"mul": "product", "sum": "sum", "bigsum": "sum", "had": "elementwise product",
+                 "hdiv": "elementwise quotient", "inner": "inner product"}
+        what = f"the {names.get(self.operation, 'combination')} of"
         return f"shapes do not fit in {what} {a}, {self.shapes[0]}, and {b}, {self.shapes[1]}{self.note}"

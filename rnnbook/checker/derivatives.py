@@ -34,7 +34,8 @@ class Derivatives:
                 if not before:
                     return key, components, False
         if node.op != "sym":
-            raise IllTyped("a derivative is taken by a symbol of the model: give this expression a name there", node.start)
+            raise IllTyped("a derivative is taken by a symbol of the model: give this expression a name there",
+                           node.start)
         symbol = node.args[0]
         if symbol.sub is None and symbol.base in env:
             raise IllTyped(f"{symbol.shown} is an index and cannot be differentiated by", node.start)
@@ -49,8 +50,8 @@ class Derivatives:
         key = (name, tuple([self.index(part, env) for part in indices]))
         rule, _ = self.rule(*key)
         if rule.kind == "abbreviation":
-            raise IllTyped(f"{symbol.shown} is an abbreviation and not part of the graph: nothing is differentiated by it",
-                           node.start)
+            raise IllTyped(f"{symbol.shown} is an abbreviation and not part of the graph: nothing is differentiated by "
+                           "it", node.start)
         return key, components, inside_vec
 
     def freed(self, context, key, immediate, expand):
@@ -172,10 +173,12 @@ class Derivatives:
     def e_gradient(self, node, env, context):
         operand, variable, order = node.args
         if order == 1:
-            return self.differentiate(operand, variable, env, context, "total", lambda c: self.evaluate(operand, env, c), gradient=True)
+            return self.differentiate(operand, variable, env, context, "total",
+                                      lambda c: self.evaluate(operand, env, c), gradient=True)
 
         def gradient(c):
-            return self.differentiate(operand, variable, env, c, "total", lambda d: self.evaluate(operand, env, d), gradient=True)
+            return self.differentiate(operand, variable, env, c, "total", lambda d: self.evaluate(operand, env, d),
+                                      gradient=True)
         return self.differentiate(operand, variable, env, context, "total", gradient, last=False)
 
 

@@ -43,8 +43,8 @@ class Result:
     def ok(self):
         """Whether the verdict is the expected one.
 
-        A claim that is expected to be wrong is so when it is false, or when its shapes do not fit; an undefined symbol or a
-        syntax error is a slip of the author, not the error that the text wants to show.
+        A claim that is expected to be wrong is so when it is false, or when its shapes do not fit; an undefined symbol
+        or a syntax error is a slip of the author, not the error that the text wants to show.
         """
         if self.expected == "true":
             return self.verdict in ("proved", "holds")
@@ -102,7 +102,8 @@ class Book:
         if not isinstance(block, Block) or depth > 20:
             return [name, str(block)]
         base = block.options.get("extends")
-        return [name, block.body, sorted(block.options.items()), block.problem, self.source(base, depth + 1) if base else None]
+        return [name, block.body, sorted(block.options.items()), block.problem, self.source(base, depth + 1) if base
+                else None]
 
     def find(self, name) -> Model:
         """A model by name: of the document, then of the library."""
@@ -185,7 +186,8 @@ def check_block(block, number, book, model_name, path=None, proof_seconds=2.0, s
         if not outcome.exact:
             evidence += f", error ≤ {outcome.max_error:.1e}"
     message = located(block, outcome) if outcome.verdict == "ill-typed" else outcome.message
-    return Result(path, block.line, label_of(block, number), block.kind, outcome.verdict, block.options.get("expect", "true"),
+    return Result(path, block.line, label_of(block, number), block.kind, outcome.verdict,
+                  block.options.get("expect", "true"),
                   outcome.step, message, outcome.instances, outcome.max_error, evidence, time.perf_counter() - start,
                   block.body.strip(), name or "", outcome.misfit)
 
@@ -220,7 +222,7 @@ def try_block(block, book, name, proof_seconds, seconds, start):
 def check(text_or_path, *, path=None, library=None, proof_seconds=2.0, seconds=5.0, cache=None, mutate=False):
     """Check every claim of a document; see the package's docstring."""
     text = text_or_path
-    if isinstance(text_or_path, Path) or "\n" not in text_or_path and len(text_or_path) < 4096 and _is_file(text_or_path):
+    if isinstance(text_or_path, Path) or _is_file(text_or_path):
         path = str(text_or_path) if path is None else path
         text = Path(text_or_path).read_text(encoding="utf-8", errors="replace")
         if library is None:
@@ -229,6 +231,8 @@ def check(text_or_path, *, path=None, library=None, proof_seconds=2.0, seconds=5
 
 
 def _is_file(name):
+    if "\n" in name or len(name) > 4096:
+        return False
     try:
         return Path(name).is_file()
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
 """Draw values for free symbols: exact rationals, the same for every arithmetic.
 
-A draw depends on nothing but its seed, so verdicts repeat. Two styles: `random`, and `round` with small round numbers for
-counterexamples that a reader can follow.
+A draw depends on nothing but its seed, so verdicts repeat. Two styles: `random`, and `round` with small round numbers
+for counterexamples that a reader can follow.
 """
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def _between(low, high, rng, style):
     if low == "-inf" and high == "inf":
         return number(rng, style)
     if high == "inf":
-        return low + (rng.choice(_ROUND_POSITIVE) if style in ("round", "integer") else Fraction(rng.randint(50, 2500), 1000))
+        return low + (rng.choice(_ROUND_POSITIVE) if style in ("round", "integer")
+                      else Fraction(rng.randint(50, 2500), 1000))
     if low == "-inf":
         return high - Fraction(rng.randint(50, 2500), 1000)
     if not low < high:
@@ -72,5 +73,6 @@ def _orthogonal(n, rng, reflections):
     for _ in range(reflections):
         v = [rng.choice((-2, -1, 1, 2, 3)) for _ in range(n)]
         length = sum(x * x for x in v)
-        q = [[row[j] - 2 * sum(row[k] * v[k] for k in range(n)) * Fraction(v[j], length) for j in range(n)] for row in q]
+        q = [[row[j] - 2 * sum(row[k] * v[k] for k in range(n)) * Fraction(v[j], length) for j in range(n)]
+             for row in q]
     return [x for row in q for x in row]

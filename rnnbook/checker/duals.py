@@ -1,8 +1,8 @@
 """Dual numbers with tags, and the elementary functions with their derivatives.
 
-An entry is a number of the arithmetic in use (a float, an mpmath number, a symbolic fraction) or a `Dual` over entries: a
-value and the tangents of the perturbed entries that move it. Every differentiation has its own tag, a later one a greater
-tag, so that derivatives nest without confusion of perturbations.
+An entry is a number of the arithmetic in use (a float, an mpmath number, a symbolic fraction) or a `Dual` over entries:
+a value and the tangents of the perturbed entries that move it. Every differentiation has its own tag, a later one a
+greater tag, so that derivatives nest without confusion of perturbations.
 """
 from __future__ import annotations
 

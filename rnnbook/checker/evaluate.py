@@ -1,8 +1,8 @@
 """Evaluate formulas over a model, in any arithmetic, with derivatives by dual numbers.
 
 An `Instance` is a model with sizes, a horizon and values for its free symbols. A `Context` is an instance in which some
-symbols have been set free for differentiation: its value of a symbol is a dual number wherever the symbol follows from the
-freed one, and that of the context outside otherwise. Contexts nest, and so do derivatives.
+symbols have been set free for differentiation: its value of a symbol is a dual number wherever the symbol follows from
+the freed one, and that of the context outside otherwise. Contexts nest, and so do derivatives.
 """
 from __future__ import annotations
 

@@ -13,6 +13,10 @@ from rnnbook.checker.values import ZERO, Value, scalar
 MAX_TERMS = 20_000
 
 
+def hadamard(a, b):
+    return v.elementwise(a, b, lambda x, y: x * y)
+
+
 class Formulas:
     """The part of an `Instance` that evaluates formulas: a method `e_…` for each operation of the tree."""
 
@@ -61,7 +65,7 @@ class Formulas:
                 return scalar(self.pi())
             if symbol.base == "e":
                 return scalar(self.arithmetic.function("exp", self.one))
-        if symbol.base == "\\delta" and symbol.parts and len(symbol.parts) == 2:
+        if symbol.kronecker:
             i, j = (self.index(part, env) for part in symbol.parts)
             return scalar(self.one) if i == j else ZERO
         raise self.undefined(symbol)
@@ -77,8 +81,8 @@ class Formulas:
             indices = [self.index(part, env) for part in parts]
         count = {"column": 1, "row": 1, "matrix": 2}.get(value.kind)
         if count is None or count != len(indices):
-            raise IllTyped(f"{shown} takes {len(indices)} component{'s' * (len(indices) > 1)} of {self.describe(value)}",
-                           parts[0].start)
+            plural = "s" * (len(indices) > 1)
+            raise IllTyped(f"{shown} takes {len(indices)} component{plural} of {self.describe(value)}", parts[0].start)
         flat = 0
         for i, n in zip(indices, value.dims):
             if not 1 <= i <= n:
@@ -115,7 +119,7 @@ class Formulas:
         left, right = node.args
         a = self.evaluate(left, env, context)
         b = self.evaluate(right, env, context)
-        return self.two(node, a, b, left, right, lambda x, y: v.elementwise(x, y, lambda p, q: p * q))
+        return self.two(node, a, b, left, right, hadamard)
 
     def e_hdiv(self, node, env, context):
         left, right = node.args
@@ -125,7 +129,8 @@ class Formulas:
 
     def e_kron(self, node, env, context):
         left, right = node.args
-        return self.two(node, self.evaluate(left, env, context), self.evaluate(right, env, context), left, right, v.kronecker)
+        return self.two(node, self.evaluate(left, env, context), self.evaluate(right, env, context), left, right,
+                        v.kronecker)
 
     def e_frac(self, node, env, context):
         top, bottom = node.args
@@ -235,7 +240,7 @@ class Formulas:
         arithmetic = self.arithmetic
         if value.kind == "zero":
             x = nth_derivative(arithmetic, name, primes, arithmetic.number(Fraction(0)))
-            return ZERO if not arithmetic.symbolic and x == 0 or arithmetic.symbolic and arithmetic.is_zero(x) else scalar(x)
+            return ZERO if primal(x) == 0 and type(x) is not Dual else scalar(x)
         if value.kind == "empty":
             value = scalar(value.data[0])
         if value.kind in ("tensor", "identity"):
@@ -266,7 +271,8 @@ class Formulas:
             if result.kind == "zero":
                 return 0
             if result.kind != "scalar":
-                raise IllTyped(f"{name} is {self.describe(result)}: only scalar functions are applied elementwise", node.start)
+                raise IllTyped(f"{name} is {self.describe(result)}: only scalar functions are applied elementwise",
+                               node.start)
             return result.data[0]
 
         def nth(order, x):
@@ -432,13 +438,15 @@ class Formulas:
             for j, value in enumerate(row):
                 if value.kind in ("identity", "empty", "ones_matrix", "ones", "ones_row", "zero"):
                     continue
-                size = {"scalar": (1, 1), "column": (*value.dims, 1), "row": (1, *value.dims), "matrix": value.dims}.get(value.kind)
+                size = {"scalar": (1, 1), "column": (*value.dims, 1), "row": (1, *value.dims),
+                        "matrix": value.dims}.get(value.kind)
                 if size is None:
                     raise IllTyped(f"an entry of the matrix is {self.describe(value)}", node.args[i][j].start)
                 for sizes, k, n in ((heights, i, size[0]), (widths, j, size[1])):
                     if sizes[k] not in (None, n):
-                        raise IllTyped(f"the blocks of the matrix do not fit: {self.text(node.args[i][j])} is {self.describe(value)}",
-                                       node.args[i][j].start)
+                        block = node.args[i][j]
+                        raise IllTyped(f"the blocks of the matrix do not fit: {self.text(block)} is "
+                                       f"{self.describe(value)}", block.start)
                     sizes[k] = n
         for i, row in enumerate(rows):
             for j, value in enumerate(row):
@@ -551,7 +559,7 @@ class Formulas:
         result, tick = factors[0], self.budget.tick
         for factor in factors[1:]:
             if node.op == "hprod":
-                result = self.two(node, result, factor, body, body, lambda x, y: v.elementwise(x, y, lambda p, q: p * q))
+                result = self.two(node, result, factor, body, body, hadamard)
             else:
                 result = self.two(node, result, factor, body, body, lambda x, y: v.multiply(x, y, tick))
         return result

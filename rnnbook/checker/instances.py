@@ -25,7 +25,8 @@ class Instances:
         self.floats, self.precise, self.finer = Floats(), Precise(50), Precise(100)
         self.horizon = self._horizon()
         #: Whether some domain is finite: all of its elements should be tried.
-        self.finite = any(rule.domain and rule.domain.kind in ("set", "onehot") for rules in model.families.values() for rule in rules)
+        self.finite = any(rule.domain and rule.domain.kind in ("set", "onehot") for rules in model.families.values()
+                          for rule in rules)
         #: Whether members of the model exist for all times, so that T matters.
         self.recurrent = any(arity and any(isinstance(item, str) for rule in rules for item in rule.pattern)
                              for (_, arity), rules in model.families.items())
@@ -69,7 +70,8 @@ class Instances:
             t = self.horizon or max(horizon or HORIZONS[k % len(HORIZONS)], minimal_horizon)
             scale = Fraction(_WIDE[(k + attempt) % len(_WIDE)]) if wide or attempt else 1
             drawn_as = _STYLES[k % 4] if wide and style == "random" else style
-            found = Instance(self.model, getattr(self, precision), self.sizes(k, small=style == "round" or wide and k % 2 == 0), t,
+            found = Instance(self.model, getattr(self, precision),
+                             self.sizes(k, small=style == "round" or wide and k % 2 == 0), t,
                              f"{k}/{attempt}" if attempt else k, drawn_as, tuple(pins), scale, position=k + attempt)
             self.made[key] = found
         return found

@@ -13,7 +13,9 @@ ALIGNMENTS = frozenset(
     "aligned align align* alignedat gathered gather gather* split equation equation* displaymath multline multline* "
     "eqnarray eqnarray* math".split()
 )
-MATRICES = frozenset("pmatrix bmatrix matrix Bmatrix vmatrix Vmatrix smallmatrix psmallmatrix bsmallmatrix array cases".split())
+MATRICES = frozenset(
+    "pmatrix bmatrix matrix Bmatrix vmatrix Vmatrix smallmatrix psmallmatrix bsmallmatrix array cases".split()
+)
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,8 @@ def display_lines(source: str):
         if token.kind != "break" or token.text == "&":
             continue
         following = next((t for t in tokens[i + 1:] if t.kind != "break"), tokens[-1])
-        if token.text.startswith("\\") and depth <= 0 or following.text in RELATIONS and following.kind in ("sym", "cmd"):
+        relates = following.text in RELATIONS and following.kind in ("sym", "cmd")
+        if token.text.startswith("\\") and depth <= 0 or relates:
             cuts.append(token.end)
     cuts.append(len(source))
     lines = []
@@ -175,8 +178,10 @@ def display_lines(source: str):
         if not piece and not reasons:
             continue
         bare = piece.lstrip("& ")
-        relation = next((shown for shown in (r"\leqslant", r"\geqslant", r"\leq", r"\geq", r"\approx", r"\neq", r"\equiv",
+        relation = next((shown for shown in (r"\leqslant", r"\geqslant", r"\leq", r"\geq", r"\approx", r"\neq",
+                                             r"\equiv",
                                              r"\lt", r"\gt", r"\le", r"\ge", r"\ne", "=", "<", ">")
-                         if bare.startswith(shown) and (shown in "=<>" or not bare[len(shown):len(shown) + 1].isalpha())), "")
+                         if bare.startswith(shown)
+                         and (shown in "=<>" or not bare[len(shown):len(shown) + 1].isalpha())), "")
         lines.append(Line(piece, " ".join(reasons), relation))
     return lines

@@ -34,7 +34,8 @@ FORBIDDEN = frozenset(
 SAME = {
     "leq": "le", "leqslant": "le", "geq": "ge", "geqslant": "ge", "lt": "<", "gt": ">", "neq": "ne", "coloneqq": ":=",
     "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "lbrace": "{", "rbrace": "}", "Vert": "|", "vert": "vert",
-    "intercal": "top", "transpose": "top", "bm": "boldsymbol", "pmb": "boldsymbol", "widehat": "hat", "widetilde": "tilde",
+    "intercal": "top", "transpose": "top", "bm": "boldsymbol", "pmb": "boldsymbol", "widehat": "hat",
+    "widetilde": "tilde",
     "overline": "bar", "ast": "*", "lbrack": "[", "rbrack": "]", "equiv": "=", "hadamard": "odot", "colon": ":",
     "operatorname*": "operatorname", "textrm": "text", "textup": "text", "mathit": "mathit", "textit": "text",
     "mathnormal": "mathit", "prime": "prime", "dots": "dots", "ldots": "dots", "cdots": "dots", "to": "to",
@@ -44,7 +45,8 @@ UNICODE = {
     "≤": r"\le", "≥": r"\ge", "≈": r"\approx", "−": "-", "·": r"\cdot", "⊙": r"\odot", "∂": r"\partial", "∇": r"\nabla",
     "∑": r"\sum", "∏": r"\prod", "α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "ε": r"\epsilon",
     "λ": r"\lambda", "σ": r"\sigma", "φ": r"\phi", "ρ": r"\rho", "θ": r"\theta", "τ": r"\tau", "Λ": r"\Lambda",
-    "ᵀ": r"^\top", "⊤": r"\top", "∈": r"\in", "×": r"\times", "≠": r"\ne", "²": "^2", "ℝ": r"\mathbb{R}", "ŷ": r"\hat y",
+    "ᵀ": r"^\top", "⊤": r"\top", "∈": r"\in", "×": r"\times", "≠": r"\ne", "²": "^2", "ℝ": r"\mathbb{R}",
+    "ŷ": r"\hat y",
 }
 
 

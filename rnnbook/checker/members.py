@@ -31,7 +31,10 @@ class Members:
         if rule.kind == "abbreviation":
             result = base
         elif context.immediate:
-            result = self._compute(rule, env, key, context) if key == context.expand else self.value(context.parent, key)
+            if key == context.expand:
+                result = self._compute(rule, env, key, context)
+            else:
+                result = self.value(context.parent, key)
         elif context.key in self.closure(key):
             result = self._compute(rule, env, key, context)
         else:
@@ -188,7 +191,8 @@ class Members:
         name, indices = key
         if len(indices) == 1:
             for i in (indices[0] + 1, indices[0] - 1):
-                scratch = type(self)(self.model, self.arithmetic, self.dims, self.horizon, self.seed, self.style, self.pins)
+                scratch = type(self)(self.model, self.arithmetic, self.dims, self.horizon, self.seed, self.style,
+                                     self.pins)
                 scratch.budget = self.budget
                 scratch.root.values[key] = ZERO
                 scratch.dependencies[key] = set()

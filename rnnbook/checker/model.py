@@ -1,7 +1,8 @@
 """What the symbols of a `{model}` are: declarations, definitions, abbreviations.
 
-A model is a set of families. A family has a base name (`h`, `\\hat{y}`, `W_{hh}`) and a number of index positions; its rules
-say for which indices a member is free, defined or an abbreviation. A rule for particular indices wins over a general one.
+A model is a set of families. A family has a base name (`h`, `\\hat{y}`, `W_{hh}`) and a number of index positions; its
+rules say for which indices a member is free, defined or an abbreviation. A rule for particular indices wins over a
+general one.
 """
 from __future__ import annotations
 
@@ -91,85 +92,78 @@ class Reading:
         return name in self.functions or self.model.function(name)
 
 
+_JOINS = frozenset(["=", "+", "-", "in", "cdot", "odot", "times", ":", "oslash", "otimes", "*", "/", ","])
+
+
+def _is(token, *texts):
+    """Whether a token is one of these signs or commands."""
+    return token.kind in ("sym", "cmd") and token.text in texts
+
+
+def _step(token):
+    """How the depth of brackets changes at a token."""
+    if token.kind == "sym" and token.text in "([{" or token.kind == "cmd" and token.text in ("{", "begin", "langle"):
+        return 1
+    if token.kind == "sym" and token.text in ")]}" or token.kind == "cmd" and token.text in ("}", "end", "rangle"):
+        return -1
+    return 0
+
+
 def statements(source):
-    """Cut a model's body into statements: lists of tokens `names, relation, right side` with `quad`s and breaks gone."""
+    """Cut a model's body into its statements, as lists of tokens.
+
+    A statement ends at the end of its line, unless one line ends or the next begins with a sign that joins them, at a
+    comma behind its relation, and at a `\\quad` behind which another one begins.
+    """
     text, _ = split_reasons(source)
     tokens = strip_layout(lex(text), text)
     out, current, depth, related = [], [], 0, False
-
-    def close():
-        nonlocal current, related
-        if current:
-            out.append(current)
-        current, related = [], False
-
-    for i, token in enumerate(tokens):
-        if token.kind == "end":
-            break
+    for i, token in enumerate(tokens[:-1]):
         if token.kind == "break":
             if token.text == "&" or depth > 0:
                 continue
             following = next((t for t in tokens[i + 1:] if t.kind != "break"), tokens[-1])
-            joins = {"=", "+", "-", "in", "cdot", "odot", "times", ":", "le", "oslash", "otimes", "*", "/", ","}
-            if current and current[-1].text in joins and current[-1].kind in ("sym", "cmd"):
+            if current and _is(current[-1], *_JOINS) or _is(following, *(_JOINS if related else ("=", "in", ":"))):
                 continue
-            if following.kind in ("sym", "cmd") and following.text in joins and (related or following.text in ("=", "in", ":")):
-                continue
-            if token.kind == "break" and current and not related and token.text == "\n":
-                # a line without a relation: the error belongs to it
-                pass
-            close()
-            continue
-        if token.kind == "sym" and token.text in "([{" or token.kind == "cmd" and token.text in ("{", "begin", "langle", "lvert"):
-            depth += 1
-        elif token.kind == "sym" and token.text in ")]}" or token.kind == "cmd" and token.text in ("}", "end", "rangle", "rvert"):
-            depth -= 1
-        if depth == 0 and token.kind == "sym" and (token.text in ("=",) or token.text == ":") or token.kind == "cmd" and token.text == "in":
-            related = True
-        if depth == 0 and related and token.kind == "sym" and token.text in ",;.":
-            close()
-            continue
-        if depth == 0 and related and token.spaced and current and _starts_statement(tokens, i):
-            close()
-        current.append(token)
-    close()
-    return out, tokens[-1]
+        depth += _step(token)
+        ends = token.kind == "break" or depth == 0 and related and _is(token, ",", ";", ".")
+        if ends or depth == 0 and related and token.spaced and _starts_statement(tokens, i):
+            if current:
+                out.append(current)
+            current, related = [], False
+        if not ends:
+            related = related or depth == 0 and _is(token, "=", ":", "in")
+            current.append(token)
+    return out + [current] if current else out
 
 
 def _starts_statement(tokens, i):
-    """Whether after a `\\quad` at token i a new `name =` begins, rather than the rest of a formula."""
+    """Whether behind a `\\quad` at token i a new `name =` begins, rather than the rest of a formula."""
     depth = 0
     for token in tokens[i:]:
         if token.kind in ("end", "break"):
             return False
-        if token.kind == "sym" and token.text in "([{":
-            depth += 1
-        elif token.kind == "sym" and token.text in ")]}":
-            depth -= 1
-        elif depth == 0 and (token.kind == "sym" and token.text in "=" or token.kind == "cmd" and token.text == "in"):
+        depth += _step(token)
+        if depth == 0 and _is(token, "=", "in"):
             return True
-        elif depth == 0 and token.kind == "sym" and token.text in "+-,;/":
+        if depth == 0 and _is(token, "+", "-", ",", ";", "/"):
             return False
     return False
 
 
-def _split(tokens, end):
+def split_statement(tokens):
     """(left tokens, relation `in`, `=` or `:=`, right tokens)."""
     depth = 0
     for i, token in enumerate(tokens):
-        if token.kind == "sym" and token.text in "([{":
-            depth += 1
-        elif token.kind == "sym" and token.text in ")]}":
-            depth -= 1
-        elif depth == 0:
-            if token.kind == "cmd" and token.text == "in":
-                return tokens[:i], "in", tokens[i + 1:]
-            if token.kind == "sym" and token.text == ":" and i + 1 < len(tokens) and tokens[i + 1].text == "=":
-                return tokens[:i], ":=", tokens[i + 2:]
-            if token.kind == "sym" and token.text == "=":
-                return tokens[:i], "=", tokens[i + 1:]
-            if token.kind == "cmd" and token.text in ("le", "ge", "approx", "ne") or token.kind == "sym" and token.text in "<>":
-                raise IllTyped(r"a model declares with \in, defines with = and abbreviates with :=", token.start)
+        depth += _step(token)
+        if depth:
+            continue
+        if _is(token, "in", "="):
+            return tokens[:i], token.text, tokens[i + 1:]
+        if _is(token, ":") and i + 1 < len(tokens) and _is(tokens[i + 1], "="):
+            return tokens[:i], ":=", tokens[i + 2:]
+        if _is(token, "le", "ge", "approx", "ne", "<", ">"):
+            raise IllTyped(r"a model declares with \in, defines with = and abbreviates with :=", token.start)
     raise IllTyped(r"a line of a model needs \in, = or :=", tokens[0].start)
 
 
@@ -211,11 +205,8 @@ def _left(tokens, source):
 def _split_commas(tokens):
     out, depth, last = [], 0, 0
     for i, token in enumerate(tokens):
-        if token.kind == "sym" and token.text in "([{":
-            depth += 1
-        elif token.kind == "sym" and token.text in ")]}":
-            depth -= 1
-        elif depth == 0 and token.kind == "sym" and token.text == ",":
+        depth += _step(token)
+        if depth == 0 and _is(token, ","):
             out.append(tokens[last:i])
             last = i + 1
     out.append(tokens[last:])
@@ -241,10 +232,9 @@ def read_model(name, source, options=None, extends=None):
             if options[key] not in allowed:
                 raise IllTyped(f":{key}: is {allowed[0]} or {allowed[1]}, not {options[key]!r}")
             setattr(model, key, options[key])
-    parts, _ = statements(source)
     split = []
-    for tokens in parts:
-        left, relation, right = _split(tokens, None)
+    for tokens in statements(source):
+        left, relation, right = split_statement(tokens)
         if not left:
             raise IllTyped("nothing stands on the left side", tokens[0].start)
         if not right:
@@ -321,9 +311,9 @@ def _subscripts(tokens):
 def _index_letters(split, lefts, plain, source):
     """The letters that are indices in this model.
 
-    `t` is, unless it is declared itself; so is a letter with arithmetic in a subscript (`k-1`), one that a sum or product of
-    the model runs over, and one that stands in a subscript on both sides of a definition behind a base that is not a
-    declared name with it (so the `i` of `W_i` in an LSTM stays part of a name).
+    `t` is, unless it is declared itself; so is a letter with arithmetic in a subscript (`k-1`), one that a sum or
+    product of the model runs over, and one that stands in a subscript on both sides of a definition behind a base that
+    is not a declared name with it (so the `i` of `W_i` in an LSTM stays part of a name).
     """
     letters = {"t"}
     declared_names = set()

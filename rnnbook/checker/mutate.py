@@ -1,9 +1,9 @@
 """Break true claims in the ways in which people get them wrong, and see whether the checker notices.
 
-A mutation edits the text of a claim at a part of its tree: a sign, a transpose, an index, the order of two factors, a prime,
-the kind of a derivative, the kind of a product, a term, a factor, a bound, `1 - x` for `x`. A mutant is refused when it is false
-or ill-typed, or has no value anywhere. One that survives is `equivalent` when the changed side is proved to equal the original one,
-else `unexplained`.
+A mutation edits the text of a claim at a part of its tree: a sign, a transpose, an index, the order of two factors, a
+prime, the kind of a derivative, the kind of a product, a term, a factor, a bound, `1 - x` for `x`. A mutant is refused
+when it is false or ill-typed, or has no value anywhere. One that survives is `equivalent` when the changed side is
+proved to equal the original one, else `unexplained`.
 """
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ class Mutations:
             if any(r in ORDER or r == "ne" for r in around):
                 continue
             if side.op != "num" and k and not (side.op == "sum" and side.args[0][0] < 0):
-                self.add(side.start, side.end, f"-\\left({self.text(side)}\\right)" if side.op == "sum" else f"-{self.text(side)}",
+                self.add(side.start, side.end, f"-\\left({self.text(side)}\\right)" if side.op == "sum"
+                         else f"-{self.text(side)}",
                          "sign of a side")
             self.visit(side, True)
         return self.edits[:MAX_MUTANTS]
@@ -119,7 +120,8 @@ class Mutations:
                     following = self.source[term.end:terms[1][1].start]
                     end = term.end + following.find("+") + 1
                 self.add(start, end, "", "drop a term")
-        if len(terms) == 2 and terms[0][0] == 1 and terms[1][0] == -1 and terms[0][1].op == "num" and terms[0][1].args[0] == 1:
+        one = terms[0][0] == 1 and terms[0][1].op == "num" and terms[0][1].args[0] == 1
+        if len(terms) == 2 and one and terms[1][0] == -1:
             self.add(node.start, node.end, self.text(terms[1][1]), "x for 1 - x")
 
     def at_T(self, node):
@@ -155,7 +157,8 @@ class Mutations:
         text = self.text(node)
         flavour = node.args[0]
         if flavour == "immediate":
-            self.add(node.start, node.end, re.sub(r"\\partial\s*\^\s*(\{\s*\+\s*\}|\+)", r"\\partial ", text), "total for immediate")
+            self.add(node.start, node.end, re.sub(r"\\partial\s*\^\s*(\{\s*\+\s*\}|\+)", r"\\partial ", text),
+                     "total for immediate")
         elif flavour == "partial" and len(node.args[2]) == 1 and r"\partial" in text:
             self.add(node.start, node.end, text.replace(r"\partial", r"\partial^{+}", 1), "immediate for total")
         if self.kind(node, self.env) in ("column", "row", "matrix"):
@@ -190,7 +193,8 @@ class Mutations:
                 following = factors[k + 1]
                 middle = self.source[factor.end:following.start]
                 if factors[k].end == node.args[0].end:  # each pair once: where this node joins it
-                    self.add(factor.start, following.end, f"{self.text(following)} {middle} {self.text(factor)}", "swap two factors")
+                    self.add(factor.start, following.end, f"{self.text(following)} {middle} {self.text(factor)}",
+                             "swap two factors")
                     if middle.strip() in ("", r"\,", r"\cdot", r"\;"):
                         self.add(factor.end, following.start, r" \odot ", "elementwise product for product")
         last = factors[-1]
@@ -206,7 +210,8 @@ class Mutations:
                     self.add(bound.start, bound.end, moved(self.text(bound), shift), "change a bound")
         for _, a, b in binder.conditions:
             middle = self.source[a.end:b.start]
-            for old, new in ((r"\leq", "<"), (r"\le", "<"), ("<", r"\le "), (r"\geq", ">"), (r"\ge", ">"), (">", r"\ge ")):
+            for old, new in ((r"\leq", "<"), (r"\le", "<"), ("<", r"\le "), (r"\geq", ">"), (r"\ge", ">"),
+                             (">", r"\ge ")):
                 if middle.strip() == old:
                     self.add(a.end, b.start, f" {new} ", "change a bound")
                     break
@@ -215,7 +220,8 @@ class Mutations:
 
 
 def moved(text, shift):
-    """An index formula one further: a number is counted on, `t-1` becomes `t`, anything else gets the shift behind it."""
+    """An index formula one further: a number is counted on, `t-1` becomes `t`, anything else gets the shift behind it.
+    """
     if text.isdigit():
         return f"{{{int(text) + int(shift)}}}"
     text = re.sub(r"\s*(\+\s*1-1|-\s*1\+1)$", "", text + shift)

@@ -43,7 +43,7 @@ class Naming:
             if found is not None:
                 return name, tuple(rest[:found]), tuple(rest[found:])
         parts = symbol.parts
-        if symbol.base == "\\delta" and len(parts) == 2 and symbol.juxtaposed and ("\\delta", 2) not in families \
+        if symbol.kronecker and symbol.juxtaposed and ("\\delta", 2) not in families \
                 and ("\\delta", 0) not in families:
             return None
         arity = self._arity(symbol.base, len(parts))
@@ -107,7 +107,8 @@ class Naming:
         i = self.integer(node, env)
         if i is None:
             for letter in sorted({n.args[0].base for n in node.walk() if n.op == "sym"}):
-                if letter not in env and (letter, 0) not in self.model.families and letter != "T" and letter not in self.dims:
+                known = letter in env or letter == "T" or letter in self.dims or (letter, 0) in self.model.families
+                if not known:
                     raise IllTyped(f"the index {letter} has no range here", node.start)
             raise IllTyped("an index is a whole number", node.start)
         return i
@@ -186,7 +187,8 @@ class Naming:
                                     guess.setdefault(other, 1)
                             guess.pop("T", None)
                             try:
-                                value = self.evaluate(below.args[0], {k: x for k, x in guess.items() if k not in self.dims}, context)
+                                value = self.evaluate(below.args[0],
+                                                      {k: x for k, x in guess.items() if k not in self.dims}, context)
                             except (IllTyped, Undefined):
                                 continue
                             if position < len(value.dims):

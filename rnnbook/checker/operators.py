@@ -24,7 +24,8 @@ class OperatorParser:
             parser.advance()
             flavour, order = "d", 1
         elif token.kind == "cmd" and token.text in ("mathrm", "text", "operatorname") and (
-                parser.peek().text == "d" or parser.peek().text == "{" and parser.peek(2).text == "d" and parser.peek(3).text == "}"):
+                parser.peek().text == "d" or parser.peek().text == "{" and parser.peek(2).text == "d"
+                and parser.peek(3).text == "}"):
             parser.i += 2 if parser.peek().text == "d" else 4
             flavour, order = "d", 1
         else:
@@ -91,7 +92,8 @@ class OperatorParser:
                 break
             following = self.differential_sign(bottom)
             if following is None:
-                raise IllTyped(f"unexpected {self.shown(bottom.token)} below the line of a derivative", bottom.token.start)
+                raise IllTyped(f"unexpected {self.shown(bottom.token)} below the line of a derivative",
+                               bottom.token.start)
         if total != order:
             raise IllTyped(f"a derivative of order {order} above the line and {total} below it", start)
         self.i = after
@@ -188,8 +190,8 @@ class OperatorParser:
                     primes += len(texts)
                     continue
                 if texts == ["-", "1"]:
-                    raise IllTyped(f"{name}^{{-1}} is the inverse function to some and the reciprocal to others: write what is meant",
-                                   token.start)
+                    raise IllTyped(f"{name}^{{-1}} is the inverse function to some and the reciprocal to others: write "
+                                   "what is meant", token.start)
                 inner = self.inner(a, b)
                 power = inner.expression()
                 inner.finish()
@@ -211,7 +213,8 @@ class OperatorParser:
 
     def cmd_sigma(self):
         start = self.token.start
-        if self.peek().text in ("(", "'", "[") or self.peek().text == "^" or self.peek().kind in ("letter", "cmd", "num"):
+        following = self.peek()
+        if following.text in ("(", "'", "[", "^") or following.kind in ("letter", "cmd", "num"):
             if self.peek().text == "_":
                 return self.symbol_or_call()
             self.advance()
@@ -261,7 +264,8 @@ class OperatorParser:
             if name in OPERATORS:
                 return self.operator(OPERATORS[name], start)
         if not name or not name.isalnum():
-            raise IllTyped(f"{self.source[start:self.tokens[self.i - 1].end]!r} is text, not a formula; a reason stands after &&", start)
+            shown = self.source[start:self.tokens[self.i - 1].end]
+            raise IllTyped(f"{shown!r} is text, not a formula; a reason stands after &&", start)
         self.i = saved
         return self.symbol_or_call()
 
@@ -271,11 +275,9 @@ class OperatorParser:
     # -- big operators -------------------------------------------------------------------------------------------------
     def is_reversed_product(self):
         """Whether `\\overset{\\curvearrowleft}{\\prod}` or `\\overleftarrow{\\prod}` stands here."""
-        texts = [t.text for t in self.tokens[self.i:self.i + 7]]
-        return texts[:7] in (["overset", "{", "curvearrowleft", "}", "{", "prod", "}"],
-                             ["overset", "{", "curvearrowright", "}", "{", "prod", "}"]) or \
-            texts[:4] == ["overleftarrow", "{", "prod", "}"] or texts[:4] == ["overset", "curvearrowleft", "{", "prod"] or \
-            texts[:6] == ["overset", "{", "leftarrow", "}", "{", "prod"]
+        text = " ".join(t.text for t in self.tokens[self.i:self.i + 7])
+        return text.startswith(("overset { curvearrowleft } { prod }", "overset { curvearrowright } { prod }",
+                                "overset { leftarrow } { prod }", "overleftarrow { prod }"))
 
     def cmd_overset(self):
         raise IllTyped(r"\overset is read only in \overset{\curvearrowleft}{\prod}", self.token.start)

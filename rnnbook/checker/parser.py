@@ -1,7 +1,8 @@
 """Read LaTeX formulas into trees.
 
-The tree keeps the span of every part, so that messages quote the formula as it is printed. Which symbols exist, and which
-of them are functions, is asked of `names` (see `rnnbook.checker.model`): a declared name always wins over a built-in one.
+The tree keeps the span of every part, so that messages quote the formula as it is printed. Which symbols exist, and
+which of them are functions, is asked of `names` (see `rnnbook.checker.model`): a declared name always wins over a
+built-in one.
 """
 
 from __future__ import annotations
@@ -142,7 +143,8 @@ class Parser(OperatorParser, SymbolParser):
                 return False
             if token.text in ("|", "vert"):
                 return not self.bars or self.bars[-1] != token.text
-            return token.text not in ("}", "rVert", "rvert", "rangle", "in", "pm", "mp", "end", "mid", "to", "top", "over", "dots")
+            return token.text not in ("}", "rVert", "rvert", "rangle", "in", "pm", "mp", "end", "mid", "to", "top",
+                                      "over", "dots")
         return False
 
     def term(self):
@@ -231,12 +233,14 @@ class Parser(OperatorParser, SymbolParser):
         seen = set()
         while self.at("^", "_", "'", "!"):
             if self.token.text in seen:
-                raise IllTyped(f"a second {self.token.text} on one factor: TeX does not read that, use brackets", self.token.start)
+                raise IllTyped(f"a second {self.token.text} on one factor: TeX does not read that, use brackets",
+                               self.token.start)
             seen.add(self.token.text)
             if self.at("!"):
                 raise IllTyped("the factorial is not part of the language", self.token.start)
             if self.at("'"):
-                raise IllTyped("the prime marks the derivative of a function: it stands right behind its name", self.token.start)
+                raise IllTyped("the prime marks the derivative of a function: it stands right behind its name",
+                               self.token.start)
             if self.at("_"):
                 self.advance()
                 _, parts, juxtaposed = self.subscript()
@@ -270,7 +274,8 @@ class Parser(OperatorParser, SymbolParser):
             raise IllTyped("a script is missing", token.start)
         if token.kind == "num" and len(token.text) > 1:
             raise IllTyped(f"in TeX only the {token.text[0]} is the script here: write {{{token.text}}}", token.start)
-        if token.kind == "cmd" and (token.text in STYLES or token.text in ACCENTS or token.text in ("mathrm", "text", "operatorname")):
+        if token.kind == "cmd" and (token.text in STYLES or token.text in ACCENTS
+                                    or token.text in ("mathrm", "text", "operatorname")):
             a = self.i
             self.advance()
             self.script_tokens()
@@ -325,7 +330,8 @@ class Parser(OperatorParser, SymbolParser):
                 raise IllTyped(DOTS, start)
             if token.text in ("infty",):
                 raise IllTyped(r"\infty is not a number here", start)
-            if token.text in ("lim", "sup", "inf", "int", "argmax", "argmin", "Pr", "mathbb", "not", "forall", "exists"):
+            if token.text in ("lim", "sup", "inf", "int", "argmax", "argmin", "Pr", "mathbb", "not", "forall",
+                              "exists"):
                 raise IllTyped(rf"\{token.text} is not part of the language", start)
             raise IllTyped(rf"unknown command \{token.text}", start)
         raise IllTyped(f"a factor is missing before {self.shown(token)}", start)
@@ -384,7 +390,8 @@ class Parser(OperatorParser, SymbolParser):
             a, b = self.script_tokens()
             which = self.canonical(self.tokens[a:b]).strip("{}")
             if which not in ("2", "F", "1", "\\infty"):
-                raise IllTyped(f"the norm {which!r} is not part of the language: 2, F, 1 or \\infty", self.tokens[a].start)
+                raise IllTyped(f"the norm {which!r} is not part of the language: 2, F, 1 or \\infty",
+                               self.tokens[a].start)
         return self.node("norm", (inner, which), start)
 
     def cmd_lVert(self):  # noqa: N802 (named for the command)
@@ -413,7 +420,8 @@ class Parser(OperatorParser, SymbolParser):
             if not self.at("}"):
                 if self.token.kind == "end":
                     raise IllTyped("'{' is not closed", opened.start)
-                raise IllTyped(f"'}}' expected for the '{{' opened before, found {self.shown(self.token)}", self.token.start)
+                raise IllTyped(f"'}}' expected for the '{{' opened before, found {self.shown(self.token)}",
+                               self.token.start)
             self.advance()
             self.bars = bars
             return inner
@@ -429,7 +437,8 @@ class Parser(OperatorParser, SymbolParser):
             return Node("num", (Fraction(token.text), token.text), token.start, token.end)
         if token.kind == "letter" or token.kind == "cmd" and token.text in GREEK:
             self.advance()
-            return Node("sym", (Symbol(self.letter_name(token), None, [], None, False, token.text),), token.start, token.end)
+            return Node("sym", (Symbol(self.letter_name(token), None, [], None, False, token.text),), token.start,
+                        token.end)
         raise IllTyped(f"'{{' expected, found {self.shown(token)}", token.start)
 
     @staticmethod

@@ -1,9 +1,10 @@
 """The arithmetic of proofs: quotients of polynomials in generators.
 
-A generator stands for an entry of a free symbol, for the value of a function at an argument (`tanh` of something), or for
-the value of a defined symbol that is left opaque. Derivatives of the functions are polynomials in their values, so that the
-two sides of a claim become quotients of polynomials. Generators count as independent but for the relations that are used by
-substitution (a one-hot vector, a finite set, a square root): a zero difference is a proof, anything else proves nothing.
+A generator stands for an entry of a free symbol, for the value of a function at an argument (`tanh` of something), or
+for the value of a defined symbol that is left opaque. Derivatives of the functions are polynomials in their values, so
+that the two sides of a claim become quotients of polynomials. Generators count as independent but for the relations
+that are used by substitution (a one-hot vector, a finite set, a square root): a zero difference is a proof, anything
+else proves nothing.
 
 Polynomials are dictionaries from monomials to rational coefficients; a monomial is an integer with eight bits for the
 exponent of each generator, so that a product of monomials is one addition, and new generators can come at any time.
@@ -146,8 +147,8 @@ class Quotient:
 class Symbols:
     """The arithmetic. `opaque` leaves values of defined symbols as generators.
 
-    `style` says what the elementary functions are written in: `plain` (each its own generator), `logistic` (exp by sigma) or
-    `exp` (all by exp).
+    `style` says what the elementary functions are written in: `plain` (each its own generator), `logistic` (exp by
+    sigma) or `exp` (all by exp).
     """
 
     symbolic = True
@@ -448,7 +449,8 @@ class Symbols:
 
     def of_matrix(self, name, *matrices):
         """A number that belongs to a matrix (its norm, its spectral radius), the same for all the given ones."""
-        keys = [(a.dims, tuple((x if isinstance(x, Quotient) else self.number(x)).key() for x in a.data)) for a in matrices]
+        keys = [(a.dims, tuple((x if isinstance(x, Quotient) else self.number(x)).key() for x in a.data))
+                for a in matrices]
         return self.symbol((name, min(keys, key=repr)))
 
     @staticmethod

@@ -41,8 +41,8 @@ def settings(claim, instances):
 def prove(claim, instances, seconds, limit):
     """The evidence of a proof, or None.
 
-    The effort is counted in steps of the arithmetic, so that the same claim gets the same verdict on any machine; `limit`
-    is the time in seconds after which the attempt ends in any case.
+    The effort is counted in steps of the arithmetic, so that the same claim gets the same verdict on any machine;
+    `limit` is the time in seconds after which the attempt ends in any case.
     """
     deadline, steps = time.perf_counter() + limit, int(seconds * STEPS_PER_SECOND)
     chain = claim.chain

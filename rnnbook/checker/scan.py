@@ -1,7 +1,7 @@
 """Find the fenced blocks `{model}`, `{claim}` and `{derivation}` of a MyST document.
 
-Only the fences are read; everything else is prose. A fence of a directive that holds text (`{note}`, `{solution}`, ...) is
-looked into; a fence that shows text as it is (no directive, `{code-block}`, ...) is not.
+Only the fences are read; everything else is prose. A fence of a directive that holds text (`{note}`, `{solution}`, ...)
+is looked into; a fence that shows text as it is (no directive, `{code-block}`, ...) is not.
 """
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _OPTION = re.compile(r"^[ \t]*:(?P<key>[^:\s][^:]*):(?:[ \t]+(?P<value>.*))?[ \t
 class Block:
     """One fenced block: its kind, the argument after it, its options and its formula.
 
-    `line` is the 1-based line of the fence, `body_line` that of the first line of `body`, `indent` the number of columns
-    cut off in front of every line of it. `option_lines` gives the line of each option.
+    `line` is the 1-based line of the fence, `body_line` that of the first line of `body`, `indent` the number of
+    columns cut off in front of every line of it. `option_lines` gives the line of each option.
     """
 
     kind: str

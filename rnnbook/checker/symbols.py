@@ -88,14 +88,16 @@ class SymbolParser:
                 if any(t.kind == "cmd" and t.text in ("text", "mathrm", "operatorname") for t in self.tokens[x:y]):
                     raise IllTyped("a name", at)
                 letters = self.tokens[x:y]
-                if len(letters) > 1 and all(t.kind == "letter" or t.kind == "num" and len(t.text) == 1 and t.text.isdigit()
+                if len(letters) > 1 and all(t.kind == "letter" or t.kind == "num" and len(t.text) == 1
+                                            and t.text.isdigit()
                                             or t.kind == "cmd" and t.text in GREEK for t in letters):
                     juxtaposed = True
                     for j in range(x, y):
                         parts.append(self.inner(j, j + 1).expression())
                     counts.append(y - x)
                     continue
-                if len(letters) == 1 and letters[0].kind == "num" and len(letters[0].text) == 2 and letters[0].text.isdigit():
+                only = letters[0]
+                if len(letters) == 1 and only.kind == "num" and len(only.text) == 2 and only.text.isdigit():
                     juxtaposed = True  # W_{11} is an entry, unless x_{11} is a member of a family: resolved later
                 inner = self.inner(x, y)
                 node = inner.expression()

@@ -41,14 +41,20 @@ class Symbol:
     """A symbol as written: base with accents and style, subscript and bracketed superscript.
 
     `sub` is the subscript's text in one spelling, `parts` its comma-separated entries as nodes (None where they are not
-    formulas, as in ``W_{\\text{in}}``), `juxtaposed` tells ``ij`` from ``i,j``, `counts` says how many parts each entry gave.
+    formulas, as in ``W_{\\text{in}}``), `juxtaposed` tells ``ij`` from ``i,j``, `counts` says how many parts each entry
+    gave.
     """
 
     __slots__ = ("base", "sub", "texts", "parts", "juxtaposed", "shown", "counts")
 
     def __init__(self, base, sub, texts, parts, juxtaposed, shown, counts=()):
-        self.base, self.sub, self.texts, self.parts, self.juxtaposed, self.shown = base, sub, texts, parts, juxtaposed, shown
-        self.counts = counts
+        self.base, self.sub, self.texts, self.parts = base, sub, texts, parts
+        self.juxtaposed, self.shown, self.counts = juxtaposed, shown, counts
+
+    @property
+    def kronecker(self):
+        """Whether this looks like the Kronecker delta: two indices on a \\delta."""
+        return self.base == "\\delta" and bool(self.parts) and len(self.parts) == 2
 
     @property
     def name(self):
@@ -102,7 +108,7 @@ def peers(letter, nodes):
                     found |= set(binder.variables)
             elif node.op == "iverson":
                 groups.append(node.args[0])
-            elif node.op == "sym" and node.args[0].base == "\\delta" and node.args[0].parts and len(node.args[0].parts) == 2:
+            elif node.op == "sym" and node.args[0].kronecker:
                 groups.append(node.args[0].parts)
             for group in groups:
                 letters = [letters_below(side) for side in group]

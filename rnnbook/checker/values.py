@@ -1,7 +1,7 @@
 """Values with shapes: scalars, columns, rows, matrices, and derivatives of third and higher order.
 
-The entries may be anything with `+`, `-`, `*` and `/`. Shapes are kinds, not sizes: a column is a column even if it has one
-entry. Some values wait for their shape: `zero`, `ones`, `identity` and the value of an empty product.
+The entries may be anything with `+`, `-`, `*` and `/`. Shapes are kinds, not sizes: a column is a column even if it has
+one entry. Some values wait for their shape: `zero`, `ones`, `identity` and the value of an empty product.
 """
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ MAX_EXPONENT = 10_000
 class Value:
     """`kind`, `dims` and entries.
 
-    Kinds: `scalar`, `column` (n), `row` (n), `matrix` (n, m), `tensor` ((kind, dims) of what is differentiated, then of the
-    variable), and without a shape of their own `zero`, `empty` (an empty product), `identity`, `ones`, `ones_row`,
+    Kinds: `scalar`, `column` (n), `row` (n), `matrix` (n, m), `tensor` ((kind, dims) of what is differentiated, then of
+    the variable), and without a shape of their own `zero`, `empty` (an empty product), `identity`, `ones`, `ones_row`,
     `ones_matrix`, each but `zero` with one coefficient.
     """
 
@@ -71,7 +71,8 @@ def describe(kind, dims, letters):
             return " × ".join(letter(n) for n in part[1]) or "1"
         order = sum(max(1, len(part[1])) for part in dims)
         return f"of order {order} ({sizes(dims[0])} by {sizes(dims[1])})"
-    return {"zero": "0", "empty": "an empty product", "identity": "an identity", "ones": "ones", "ones_row": "a row of ones",
+    return {"zero": "0", "empty": "an empty product", "identity": "an identity", "ones": "ones",
+            "ones_row": "a row of ones",
             "ones_matrix": "ones"}[kind]
 
 
@@ -399,7 +400,8 @@ def kronecker(a, b):
         raise ShapeError("the size of a factor of ⊗ is not determined: write I_n" if v.kind in SHAPELESS else "")
     (p, q), (r, s) = rows(a), rows(b)
     check_size(p * q * r * s)
-    data = [a.data[i * q + j] * b.data[k * s + m] for i in range(p) for k in range(r) for j in range(q) for m in range(s)]
+    data = [a.data[i * q + j] * b.data[k * s + m] for i in range(p) for k in range(r) for j in range(q)
+            for m in range(s)]
     kinds = {a.kind, b.kind}
     if kinds == {"scalar"}:
         return scalar(data[0])
@@ -449,7 +451,9 @@ def _softmax_numbers(xs, arithmetic):
 
 
 def spectral_radius(a, arithmetic, tick):
-    """The largest modulus of an eigenvalue, as the limit of ||A^(2^k)||^(1/2^k) with the scale taken out at every squaring."""
+    """The largest modulus of an eigenvalue, as the limit of ||A^(2^k)||^(1/2^k) with the scale taken out at every
+    squaring.
+    """
     if a.kind != "matrix" or a.dims[0] != a.dims[1]:
         raise ShapeError("only a square matrix has a spectral radius")
     if any(type(x) is Dual for x in a.data):
@@ -471,7 +475,8 @@ def spectral_radius(a, arithmetic, tick):
             return zero
         step = function(arithmetic, "ln", biggest) / weight
         current = scale(1 / biggest, current)
-        if before is not None and max(abs(x - y) for x, y in zip(current.data, before)) <= 10.0 ** (2 - arithmetic.digits):
+        if before is not None and max(abs(x - y) for x,
+                                      y in zip(current.data, before)) <= 10.0 ** (2 - arithmetic.digits):
             total = total + 2 * step  # from here on the squares repeat themselves: the rest is a geometric series
             break
         total, before = total + step, current.data

@@ -22,7 +22,8 @@ class Failure:
 class Outcome:
     """What trying a claim gave."""
 
-    def __init__(self, verdict, step=None, message="", instances=0, max_error=None, evidence="", failure=None, misfit=False,
+    def __init__(self, verdict, step=None, message="", instances=0, max_error=None, evidence="", failure=None,
+                 misfit=False,
                  exact=False, undefined=False):
         self.verdict, self.step, self.message, self.instances = verdict, step, message, instances
         self.max_error, self.evidence, self.failure, self.misfit = max_error, evidence, failure, misfit
@@ -74,7 +75,8 @@ def satisfied(claim, instance):
             named = {name: (low, high) for name, low, high in claim.ranges}
             low, high = named.get(letters[k], (None, None))
             if low is None or v_letters(low, high) - set(env):
-                reach = instance.natural_range(letters[k], assumption.sides, env, instance.root) or (1, instance.horizon)
+                reach = instance.natural_range(letters[k], assumption.sides, env,
+                                               instance.root) or (1, instance.horizon)
             else:
                 reach = instance.index(low, env), instance.index(high, env)
             for i in range(reach[0], reach[1] + 1):
@@ -109,9 +111,12 @@ class Trial:
         self.attempts = {}
 
     def few_entries(self):
-        """Whether a finite domain is met at one index only: members for every time go through its elements by themselves."""
+        """Whether a finite domain is met at one index only: members for every time go through its elements by
+        themselves.
+        """
         families = self.instances.model.families
-        return any(rule.domain and rule.domain.kind in ("set", "onehot") and not any(isinstance(item, str) for item in rule.pattern)
+        return any(rule.domain and rule.domain.kind in ("set", "onehot")
+                   and not any(isinstance(item, str) for item in rule.pattern)
                    for rules in families.values() for rule in rules)
 
     def instance(self, k, precision="floats", style="random", attempt=0, horizon=None):
@@ -190,7 +195,8 @@ class Trial:
             if tried == 0:
                 return Outcome("undecided", message="no instance that meets the assumptions was found")
             if undefined is not None:
-                return Outcome("undecided", message=f"no instance where all sides have a value: {undefined}", undefined=True)
+                return Outcome("undecided", message=f"no instance where all sides have a value: {undefined}",
+                               undefined=True)
             return Outcome("ill-typed", message="the ranges of the indices are empty: nothing is claimed")
         problem = self.precise()
         if problem is not None:
@@ -313,7 +319,8 @@ class Trial:
                 instance = admitted[0]
                 for env in tuples(self.claim, instance):
                     sides = self.step_sides(instance, env)
-                    _, found = self.relation(failure.step, sides[failure.step - 1], sides[failure.step], instance, env, k, admitted[1])
+                    _, found = self.relation(failure.step, sides[failure.step - 1], sides[failure.step], instance, env,
+                                             k, admitted[1])
                     if found is None:
                         continue
                     if found.relation in ("=", "approx"):

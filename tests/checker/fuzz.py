@@ -1,6 +1,7 @@
 """Throw random text at the checker: nothing but verdicts may come out, and soon.
 
-`python tests/checker/fuzz.py 100000 [seed]` runs that many cases and prints what broke; the test suite runs a few hundred.
+`python tests/checker/fuzz.py 100000 [seed]` runs that many cases and prints what broke; the test suite runs a few
+hundred.
 """
 import random
 import re
@@ -41,8 +42,10 @@ CLAIMS = [
     r"W^{30} = W^{10} W^{20} \approx \begin{pmatrix} 0.1 & 0.2 \\ 0.3 & 0.4 \end{pmatrix}",
     r"w^{3} = e^{3 \ln w} = \exp(\log(w^3)) = \sqrt{w^6}",
 ]
-OPTIONS = ["", ":for: t = 1..T", ":for: t = 0..T-1, k = 0..t", ":given: h_t = 0", r":given: \rho(W) < 1", ":expect: false",
-           ":given: W = I, b = 0", ":for: t = 1..", ":for: 9^{9^{9}} = 1..T", ":given: ,", ":model: m", ":model: none", ":T: 3"]
+OPTIONS = ["", ":for: t = 1..T", ":for: t = 0..T-1, k = 0..t", ":given: h_t = 0", r":given: \rho(W) < 1",
+           ":expect: false",
+           ":given: W = I, b = 0", ":for: t = 1..", ":for: 9^{9^{9}} = 1..T", ":given: ,", ":model: m", ":model: none",
+           ":T: 3"]
 
 
 def mutate(text, rng):
@@ -69,7 +72,8 @@ PIECES = re.compile(r"\\[A-Za-z]+|\\.|[A-Za-z]_\{[^{}]*\}|[A-Za-z]_[a-z0-9]|\d+|
 
 
 def rewrite(text, rng):
-    """A formula with one or two of its symbols exchanged, dropped, doubled or put elsewhere: much of it has a meaning."""
+    """A formula with one or two of its symbols exchanged, dropped, doubled or put elsewhere: much of it has a meaning.
+    """
     pieces = PIECES.findall(text)
     for _ in range(rng.randint(1, 2)):
         whole = rng.random() < 0.2
@@ -84,8 +88,10 @@ def rewrite(text, rng):
         elif choice == 1:
             pieces[a] = pieces[b]
         elif choice == 2:
-            pieces[a] = rng.choice(["h_{t-1}", "h_t", "x_t", "W", "U", "b", "w", "L", "L_t", "o_t", r"\hat y_t", "y_t", r"\delta_t", "I",
-                                    "0", "1", "2", "t", "k", "j", "T", "n", "0.5", "h_0", r"\odot ", "+", "-", "=", r"\le "])
+            pieces[a] = rng.choice(["h_{t-1}", "h_t", "x_t", "W", "U", "b", "w", "L", "L_t", "o_t", r"\hat y_t", "y_t",
+                                    r"\delta_t", "I",
+                                    "0", "1", "2", "t", "k", "j", "T", "n", "0.5", "h_0", r"\odot ", "+", "-", "=",
+                                    r"\le "])
         elif choice == 3:
             pieces[a] = ""
         else:
@@ -111,7 +117,8 @@ def document(rng):
         claim = rewrite(rng.choice(CLAIMS), rng)
     else:
         claim = mutate(rng.choice(CLAIMS), rng)
-        opener = rng.choice(["(", "{", r"\frac{", "^{", r"\sum_{k=1}^{2}", r"\sqrt{", "-(", r"\tanh(", "[", r"\lVert ", r"\hat "])
+        opener = rng.choice(["(", "{", r"\frac{", "^{", r"\sum_{k=1}^{2}", r"\sqrt{", "-(", r"\tanh(", "[", r"\lVert ",
+                             r"\hat "])
         claim = claim[:rng.randint(0, len(claim))] + opener * rng.randint(1, 300) + rng.choice(["1", "", claim])
         option = mutate(option, rng) if option else ""
     text = f"```{{model}} m\n{model}\n```\n\n```{{claim}}\n:label: c\n{option}\n{claim}\n```\n"

@@ -57,7 +57,8 @@ def test_every_gradient_of_an_lstm_is_that_of_autograd(torch, seed):
     leaves["h", 0], leaves["C", 0] = leaf("h", 0), leaf("C", 0)
     h, c, loss = leaves["h", 0], leaves["C", 0], 0
     for t in range(1, horizon + 1):
-        a = {g: leaves[f"W_{{{g}}}",] @ h + leaves[f"U_{{{g}}}",] @ leaves["x", t] + leaves[f"b_{{{g}}}",] for g in "fioc"}
+        a = {g: leaves[f"W_{{{g}}}",] @ h + leaves[f"U_{{{g}}}",] @ leaves["x", t] + leaves[f"b_{{{g}}}",]
+             for g in "fioc"}
         c = torch.sigmoid(a["f"]) * c + torch.sigmoid(a["i"]) * torch.tanh(a["c"])
         h = torch.sigmoid(a["o"]) * torch.tanh(c)
         loss = loss + leaves["r", t] @ torch.log_softmax(leaves["V",] @ h, 0)
@@ -97,7 +98,8 @@ def test_hessians_are_those_of_autograd(torch, seed):
     gradient, = torch.autograd.grad(loss(h, w), h, create_graph=True)
     rows = [torch.autograd.grad(entry, (h, w), retain_graph=True) for entry in gradient]
     hessian, mixed = torch.stack([row[0] for row in rows]), torch.stack([row[1] for row in rows])
-    assert side(model, r"\nabla_{h_0}^2 L", instance).data == pytest.approx(hessian.reshape(-1).tolist(), rel=1e-9, abs=1e-13)
+    assert side(model, r"\nabla_{h_0}^2 L", instance).data == pytest.approx(hessian.reshape(-1).tolist(), rel=1e-9,
+                                                                            abs=1e-13)
     assert side(model, r"\frac{\partial}{\partial h_0}(\nabla_{h_0} L)", instance).data == pytest.approx(
         hessian.reshape(-1).tolist(), rel=1e-9, abs=1e-13)
     assert side(model, r"\frac{\partial}{\partial W}(\nabla_{h_0} L)", instance).data == pytest.approx(
@@ -111,11 +113,13 @@ def random_formula(rng, depth):
     x, y = random_formula(rng, depth - 1), random_formula(rng, depth - 1)
     return rng.choice([
         (rf"({x[0]} + {y[0]})", f"({x[1]}+{y[1]})"), (rf"({x[0]} - {y[0]})", f"({x[1]}-({y[1]}))"),
-        (rf"({x[0]}) ({y[0]})", f"({x[1]})*({y[1]})"), (rf"\frac{{{x[0]}}}{{2 + ({y[0]})^2}}", f"({x[1]})/(2+({y[1]})**2)"),
+        (rf"({x[0]}) ({y[0]})", f"({x[1]})*({y[1]})"),
+        (rf"\frac{{{x[0]}}}{{2 + ({y[0]})^2}}", f"({x[1]})/(2+({y[1]})**2)"),
         (rf"\tanh({x[0]})", f"tanh({x[1]})"), (rf"\sigma({x[0]})", f"(1/(1+exp(-({x[1]}))))"),
         (rf"\exp(-({x[0]})^2)", f"exp(-({x[1]})**2)"), (rf"\ln(1 + ({x[0]})^2)", f"log(1+({x[1]})**2)"),
         (rf"\sin({x[0]})", f"sin({x[1]})"), (rf"\sqrt{{1 + ({x[0]})^2}}", f"sqrt(1+({x[1]})**2)"),
-        (rf"\arctan({x[0]})", f"atan({x[1]})"), (rf"({x[0]})^3", f"({x[1]})**3"), (rf"\cosh(\tanh({x[0]}))", f"cosh(tanh({x[1]}))"),
+        (rf"\arctan({x[0]})", f"atan({x[1]})"), (rf"({x[0]})^3", f"({x[1]})**3"),
+        (rf"\cosh(\tanh({x[0]}))", f"cosh(tanh({x[1]}))"),
     ])
 
 

@@ -42,7 +42,8 @@ def test_scanning(text, found):
 
 def test_blocks_know_their_lines_and_options():
     block, = scan("\n\n```{claim} name\n:label: a\n:for: t = 1..T\n\nx = 1\n```\n")
-    assert (block.kind, block.name, block.line, block.options) == ("claim", "name", 3, {"label": "a", "for": "t = 1..T"})
+    assert (block.kind, block.name, block.line, block.options) == ("claim", "name", 3,
+                                                                   {"label": "a", "for": "t = 1..T"})
     assert block.position(block.body.index("x")) == (7, 1)
 
 
@@ -135,7 +136,8 @@ def test_the_command_prints_json(folder, capsys):
     found = json.loads(capsys.readouterr().out)
     assert [(r["label"], r["verdict"], r["line"], r["expected"], r["step"]) for r in found] == [
         ("square", "proved", 1, "true", None), ("wrong", "false", 3, "true", 1)]
-    assert set(found[0]) >= {"path", "line", "label", "verdict", "expected", "step", "message", "instances", "max_error"}
+    assert set(found[0]) >= {"path", "line", "label", "verdict", "expected", "step", "message", "instances",
+                             "max_error"}
 
 
 def test_a_cached_verdict_is_the_same_at_its_new_place(tmp_path, monkeypatch):
@@ -146,7 +148,8 @@ def test_a_cached_verdict_is_the_same_at_its_new_place(tmp_path, monkeypatch):
     import rnnbook.checker.document as document
     monkeypatch.setattr(document, "try_block", None)
     again = check("\n\n" + text, cache=tmp_path)
-    assert [(r.verdict, r.line - 2, r.evidence, r.step) for r in again] == [(r.verdict, r.line, r.evidence, r.step) for r in first]
+    assert [(r.verdict, r.line - 2, r.evidence, r.step) for r in again] == [(r.verdict, r.line, r.evidence, r.step)
+                                                                            for r in first]
     assert again[0].message.startswith("line 7, column 3: ")
     monkeypatch.undo()
     changed = check(text.replace("a \\in \\mathbb{R}", "a \\in \\{1\\}"), cache=tmp_path)

@@ -58,12 +58,14 @@ def test_hostile_formulas_end_in_a_verdict(formula, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("line", [
-    "W \\in \\mathbb{R}^{100000 \\times 100000}", ":given: a = 9^{9^{9^{9}}}", "f(z) = f(f(z))", "x = y\ny = x", "a_{a_{a_{a}}} = 1",
+    "W \\in \\mathbb{R}^{100000 \\times 100000}", ":given: a = 9^{9^{9^{9}}}", "f(z) = f(f(z))", "x = y\ny = x",
+    "a_{a_{a_{a}}} = 1",
     "h_t = h_{t+1} + h_{t-1}", "h_t = h_{t+1}\nL = h_1", "a \\in \\{" + ", ".join("1" * 500) + "\\}", "x \\in (1, 0)",
     "a = \\sum_{k=1}^{9999} \\sum_{j=1}^{9999} 1", "\\newcommand{\\x}{y} = 1",
 ])
 def test_hostile_models_end_in_verdicts(line):
-    results = check(f"```{{model}} m\n{line}\n```\n```{{claim}}\na = a + L + x + h_2 + W\n```\n", seconds=1.0, proof_seconds=0.2)
+    results = check(f"```{{model}} m\n{line}\n```\n```{{claim}}\na = a + L + x + h_2 + W\n```\n", seconds=1.0,
+                    proof_seconds=0.2)
     assert results and all(r.verdict in ("ill-typed", "undecided") for r in results), results
     assert not any(fuzz.INTERNAL in r.message for r in results)
 

@@ -65,7 +65,8 @@ x_t \in \mathbb{R}^{d}, \quad h_0 \in \mathbb{R}^{n}
 h_t = \tanh(W_{hh} h_{t-1} + W_{\text{in}} x_t + b_f)"""
     text = model("n", body) + claim("name", r"\frac{\partial h_t}{\partial h_{t-1}} = \operatorname{diag}(1 - h_t^2) W_{hh}") \
         + claim("rm", r"\frac{\partial h_t}{\partial x_t} = \operatorname{diag}(1 - h_t^2) W_{\mathrm{in}}") \
-        + claim("entries", r"(W_{hh} h_0)_i = \sum_{j} W_{hh,ij} h_{0,j}") + claim("component", r"\frac{\partial h_{t,i}}{\partial b_{f,i}} = 1 - h_{t,i}^2", ":for: t = 1..1")
+        + claim("entries", r"(W_{hh} h_0)_i = \sum_{j} W_{hh,ij} h_{0,j}") + claim("component",
+                                                                                   r"\frac{\partial h_{t,i}}{\partial b_{f,i}} = 1 - h_{t,i}^2", ":for: t = 1..1")
     assert verdicts(text) == {"name": "holds", "rm": "holds", "entries": "holds", "component": "holds"}
 
 
@@ -94,7 +95,8 @@ y = \phi(a)"""
         + claim("prime", r"\phi'(a) = (1 - a^2) \oslash (1 + a^2)^2") \
         + claim("jacobian", r"\frac{\partial y}{\partial x} = \operatorname{diag}(\phi'(W x)) W") \
         + claim("wrong", r"\frac{\partial y}{\partial x} = \operatorname{diag}(\phi'(y)) W")
-    assert verdicts(text) == {"vector": "holds", "entry": "holds", "prime": "holds", "jacobian": "holds", "wrong": "false"}
+    assert verdicts(text) == {"vector": "holds", "entry": "holds", "prime": "holds", "jacobian": "holds",
+                              "wrong": "false"}
 
 
 LSTM = r"""W_f, W_i \in \mathbb{R}^{n \times n}, \quad x_t, C_0 \in \mathbb{R}^{n}
@@ -105,12 +107,14 @@ C_t = f_t \odot C_{t-1} + i_t \odot \tanh(x_t)"""
 
 def test_pins_cut_definitions_at_every_index():
     text = model("l", LSTM) \
-        + claim("carousel", r"\frac{\partial C_t}{\partial C_k} = I", ":for: t = 1..T, k = 0..t\n:given: f_t = 1, i_t = 0") \
+        + claim("carousel", r"\frac{\partial C_t}{\partial C_k} = I",
+                ":for: t = 1..T, k = 0..t\n:given: f_t = 1, i_t = 0") \
         + claim("kept", r"C_t = C_{t-1}", ":given: f_t = 1, i_t = 0") \
         + claim("pinned-half", r"\frac{\partial C_t}{\partial C_{t-1}} = I", ":given: f_t = 1") \
         + claim("one-step", r"\frac{\partial C_2}{\partial C_1} = I", r":given: f_2 = \mathbf{1}, i_2 = 0") \
         + claim("free-again", r"\frac{\partial C_t}{\partial C_{t-1}} = I") \
-        + claim("zero-weights", r"\frac{\partial C_t}{\partial C_{t-1}} = \operatorname{diag}(f_t)", ":given: W_f = 0, W_i = 0") \
+        + claim("zero-weights", r"\frac{\partial C_t}{\partial C_{t-1}} = \operatorname{diag}(f_t)",
+                ":given: W_f = 0, W_i = 0") \
         + claim("unknown", "C_t = C_t", ":given: g_t = 1")
     assert verdicts(text) == {"carousel": "holds", "kept": "holds", "pinned-half": "false", "one-step": "holds",
                               "free-again": "false", "zero-weights": "holds", "unknown": "ill-typed"}
@@ -159,9 +163,11 @@ h_{T+1} = 0"""
 def test_sizes_and_horizon_can_be_fixed():
     text = model("t", "W \\in \\mathbb{R}^{n \\times n}, \\quad x_t, h_0 \\in \\mathbb{R}^n\nh_t = W h_{t-1} + x_t\ny = h_T", ":T: 3\n:n: 2") \
         + claim("unrolled", r"y = W^3 h_0 + W^2 x_1 + W x_2 + x_3 = h_3") + claim("trace", r"\operatorname{tr}(I_n) = 2") \
-        + claim("T", "T = 3") + model("bad", "W \\in \\mathbb{R}^{n \\times n}", ":m: 3") + model("worse", "a \\in \\mathbb{R}", ":T: 0") \
+        + claim("T", "T = 3") + model("bad", "W \\in \\mathbb{R}^{n \\times n}",
+                                      ":m: 3") + model("worse", "a \\in \\mathbb{R}", ":T: 0") \
         + model("large", "W \\in \\mathbb{R}^{n \\times n}", ":n: 1000")
-    assert verdicts(text) == {"unrolled": "holds", "trace": "holds", "T": "holds", "bad": "ill-typed", "worse": "ill-typed",
+    assert verdicts(text) == {"unrolled": "holds", "trace": "holds", "T": "holds", "bad": "ill-typed",
+                              "worse": "ill-typed",
                               "large": "ill-typed"}
 
 
@@ -188,7 +194,8 @@ def test_longer_horizons():
     ("x_t \\in \\mathbb{R}^{1000}", "size"),
 ])
 def test_errors_in_models(body, word):
-    results = check(model("m", body) + claim("c", "a = f(1) + a" if body.startswith("f") else "a = a + x_1" if "x_t" in body else "a = a"))
+    results = check(model("m", body) + claim("c", "a = f(1) + a" if body.startswith("f") else "a = a + x_1"
+                                             if "x_t" in body else "a = a"))
     assert all(result.verdict == "ill-typed" for result in results)
     assert any(word in result.message for result in results), [result.message for result in results]
 
@@ -198,12 +205,14 @@ def test_a_model_of_another_document_is_found_by_name(tmp_path):
     (tmp_path / "b.md").write_text(claim("c", r"\frac{dy}{da} = 2 a", ":model: other"), encoding="utf-8")
     assert [r.verdict for r in check(tmp_path / "b.md")] == ["proved"]
     library = {"other": "a \\in \\mathbb{R}\ny = a^3"}
-    assert [r.verdict for r in check(claim("c", r"\frac{dy}{da} = 3 a^2", ":model: other"), library=library)] == ["proved"]
+    assert [r.verdict for r in check(claim("c", r"\frac{dy}{da} = 3 a^2", ":model: other"),
+                                     library=library)] == ["proved"]
     assert [r.verdict for r in check(claim("c", "y = y", ":model: others"), library=library)] == ["ill-typed"]
 
 
 def test_claims_about_numbers_need_no_model():
-    assert verdicts(claim("sum", r"\sum_{k=1}^{10} k = 55") + claim("wrong", "1 = 2") + claim("decimal", "0.1 + 0.2 = 0.3")) == {
+    assert verdicts(claim("sum", r"\sum_{k=1}^{10} k = 55") + claim("wrong", "1 = 2")
+                    + claim("decimal", "0.1 + 0.2 = 0.3")) == {
         "sum": "holds", "wrong": "false", "decimal": "holds"}
 
 
@@ -214,7 +223,9 @@ def test_an_expected_error_must_be_one():
     assert {r.label: r.ok for r in check(text)} == {"wrong": True, "true": False, "shape": True, "slip": False}
 
 
-@pytest.mark.parametrize("printed, verdict", [("0.67", "holds"), ("0.667", "holds"), ("0.66", "false"), ("0.6666667", "holds"), ("1", "holds"),
-                                              ("0.7", "holds"), ("6.7 \\cdot 10^{-1}", "holds"), ("6.6 \\times 10^{-1}", "false"), ("-0.67", "false")])
+@pytest.mark.parametrize("printed, verdict", [("0.67", "holds"), ("0.667", "holds"), ("0.66", "false"),
+                                              ("0.6666667", "holds"), ("1", "holds"),
+                                              ("0.7", "holds"), ("6.7 \\cdot 10^{-1}", "holds"),
+                                              ("6.6 \\times 10^{-1}", "false"), ("-0.67", "false")])
 def test_approximately_means_to_the_digits_printed(printed, verdict):
     assert verdicts(model("m", "a = 2 / 3") + claim("c", rf"a \approx {printed}")) == {"c": verdict}

@@ -73,7 +73,8 @@ def test_what_survives_says_the_same(results):
 
 def test_the_command_ends_with_a_score(tmp_path, capsys):
     path = tmp_path / "a.md"
-    path.write_text("```{model} m\na, b \\in \\mathbb{R}\n```\n```{claim}\n:label: c\na b - b = b (a - 1)\n```\n", encoding="utf-8")
+    path.write_text("```{model} m\na, b \\in \\mathbb{R}\n```\n```{claim}\n:label: c\na b - b = b (a - 1)\n```\n",
+                    encoding="utf-8")
     assert main(["check", "--mutate", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert f"{path}:4: c: equivalent: swap two factors" in lines
