@@ -7,7 +7,7 @@ import numpy as np
 from rnnbook._arrays import as_floats
 from rnnbook.initialization import uniform
 
-BLOCK = 2**14  # numbers of one array that a backward pass works on at a time: six such arrays stay in a core's cache
+BLOCK = 2**15  # numbers of one array that a backward pass works on at a time: what it needs then stays in the cache
 
 
 def sigmoid(a):

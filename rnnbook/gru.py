@@ -231,7 +231,8 @@ def _run_after(gates, states, recurrent, weights_hh, bias_recurrent):
     half = np.array(0.5, gates.dtype)
     product, scratch = np.empty((3 * H, N), gates.dtype), np.empty((H, N), gates.dtype)
     of_gates, of_candidate = product[: 2 * H], product[2 * H :]
-    steps = zip(states[:-1], states[1:], recurrent, gates[:, : 2 * H], gates[:, :H], gates[:, H : 2 * H], gates[:, 2 * H :])
+    split = gates[:, : 2 * H], gates[:, :H], gates[:, H : 2 * H], gates[:, 2 * H :]
+    steps = zip(states[:-1], states[1:], recurrent, *split)
     for previous, following, recurrent_t, sigmoids, r, z, n in steps:
         np.dot(weights_hh, previous, out=product)
         np.add(sigmoids, of_gates, sigmoids)
@@ -272,7 +273,7 @@ def _run_before(gates, states, weights_hh):
 def backward(cotangents, cache):
     r"""Backpropagate through time: the gradients of a loss with respect to everything that :func:`forward` was given.
 
-    With :math:`\delta_t = \nabla_{h_t} L`, a column, and the arguments :math:`a_r, a_z, a_n` of the three nonlinearities,
+    With :math:`\delta_t = \nabla_{h_t} L`, a column, and the arguments :math:`a_r, a_z, a_n` of σ, σ and tanh,
 
     .. math::
 

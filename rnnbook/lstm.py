@@ -205,8 +205,8 @@ def forward(inputs, hidden0, cell0, parameters):
     half = np.array(0.5, dtype)
     weights[: 3 * H] *= half  # σ(a) = ½ + ½ tanh(a/2): one tanh for all gates
 
-    products = np.empty((2 * H, N), dtype)
-    tanh_cell = np.empty((H, N), dtype)
+    products, tanh_cell = np.empty((2 * H, N), dtype), np.empty((H, N), dtype)
+    written, kept = products[:H], products[H:]
     steps = zip(
         stacked,
         states[:-1, : 4 * H],
@@ -223,7 +223,7 @@ def forward(inputs, hidden0, cell0, parameters):
         np.multiply(sigmoids, half, sigmoids)
         np.add(sigmoids, half, sigmoids)
         np.multiply(input_forget, candidate_cell, products)
-        np.add(products[:H], products[H:], cell)
+        np.add(written, kept, cell)
         np.tanh(cell, tanh_cell)
         np.multiply(output, tanh_cell, hidden)
 
@@ -502,10 +502,8 @@ def _local_factors(cache, steps):
 
     In order: into C; the argument of o; those of i, f and g; C_{t-1}.
     """
-    previous, cell, i, f, g, o = (
-        columns(array[steps])
-        for array in (cache.cells[:-1], cache.cells[1:], *cache[3:7])
-    )
+    arrays = cache.cells[:-1], cache.cells[1:], *cache[3:7]
+    previous, cell, i, f, g, o = (columns(array[steps]) for array in arrays)
     factors = np.empty((len(i), 6, *i.shape[1:]), i.dtype)
     tanh_cell = np.tanh(cell)
     factors[:, 0] = o * (1 - tanh_cell * tanh_cell)

@@ -135,7 +135,8 @@ def forward(inputs, hidden0, cell0, parameters, *, coupled=False):
     With coupled gates the cell's state is an average of what it was and of something between -1 and 1, so that it never
     leaves that range; without, it can count:
 
-    >>> parameters = Parameters(np.zeros((4, 1)), np.zeros((4, 1)), np.array([9.0, 9.0, 9.0, 0.0]), np.zeros(4), np.zeros((3, 1)))
+    >>> weights, bias = np.zeros((4, 1)), np.array([9.0, 9.0, 9.0, 0.0])
+    >>> parameters = Parameters(weights, weights, bias, np.zeros(4), np.zeros((3, 1)))
     >>> for coupled in (False, True):
     ...     (_, _, final_cell), _ = forward(np.zeros((50, 1, 1)), [[0.0]], [[0.0]], parameters, coupled=coupled)
     ...     print(coupled, final_cell.round(2))
@@ -186,7 +187,8 @@ def backward(cotangents, cache):
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> outputs, cache = forward(rng.normal(size=(6, 4, 2)), *np.zeros((2, 4, 3)), initialize(2, 3, rng=rng), coupled=True)
+    >>> inputs, zeros = rng.normal(size=(6, 4, 2)), np.zeros((4, 3))
+    >>> outputs, cache = forward(inputs, zeros, zeros, initialize(2, 3, rng=rng), coupled=True)
     >>> gradients = backward(outputs, cache)
     >>> np.linalg.norm(np.split(gradients.parameters.weight_hh, 4), axis=(1, 2)).round(2)  # i, f, g, o
     array([0.04, 0.  , 0.59, 0.14])

@@ -58,7 +58,7 @@ def spectral_radius(matrix):
 
 
 def eigenvector_condition(matrix):
-    r"""Compute the condition number of the matrix of eigenvectors, :math:`\kappa(V) = \lVert V\rVert \lVert V^{-1}\rVert`.
+    r"""Compute the condition number of the eigenvectors, :math:`\kappa(V) = \lVert V \rVert_2 \lVert V^{-1} \rVert_2`.
 
     1 for a normal matrix; infinite, or as large as rounding lets it be, for a defective one, which has not enough
     eigenvectors. It bounds the powers, :math:`\rho^t \le \lVert W^t \rVert \le \kappa(V)\, \rho^t`, and the digits that
@@ -249,7 +249,7 @@ def power_norms(matrix, steps):
 
 
 def product_norms(jacobians):
-    r"""Compute the norms of the running products, :math:`\lVert J_t \cdots J_2 J_1 \rVert_2` for :math:`t = 0, \dots, T`.
+    r"""Compute the norms of the running products, :math:`\lVert J_t \cdots J_1 \rVert_2` for :math:`t = 0, \dots, T`.
 
     Parameters
     ----------

@@ -116,8 +116,8 @@ def forward(inputs, initial, parameters, *, cell, lengths=None, **options):
     >>> from rnnbook import lstm
     >>> rng = np.random.default_rng(0)
     >>> parameters = initialize(2, 3, 4, cell=lstm, bidirectional=True, rng=rng)
-    >>> zeros = np.zeros((8, 1, 3))
-    >>> (hidden, (final_hidden, final_cell)), _ = forward(rng.normal(size=(5, 1, 2)), (zeros, zeros), parameters, cell=lstm)
+    >>> inputs, zeros = rng.normal(size=(5, 1, 2)), np.zeros((8, 1, 3))
+    >>> (hidden, (final_hidden, final_cell)), _ = forward(inputs, (zeros, zeros), parameters, cell=lstm)
     >>> hidden.shape, final_cell.shape
     ((5, 1, 6), (8, 1, 3))
     """

@@ -1,4 +1,4 @@
-"""LSTM and GRU, the latter in both variants, against their definitions, differentiated with a complex step, and PyTorch.
+"""LSTM and GRU, this in both variants, against their definitions, differentiated with a complex step, and PyTorch.
 
 The checks at the top take the module that they look at as an argument: `test_cells_mistakes.py` runs the same checks
 on modules with a mistake in them.
@@ -459,7 +459,7 @@ def test_wrong_cotangents(cell, backward):
         (None, TypeError, rf"cotangents: expected {1 + cell.states} in a tuple, .* got NoneType"),
         (cotangents[:1], TypeError, r"cotangents: expected . in a tuple, for all hidden states, .* got tuple of 1"),
         ((*cotangents, None), TypeError, r"cotangents: expected . in a tuple"),
-        ((np.zeros((4, 3, 2)), *cotangents[1:]), ValueError, r"cotangents\[0\]: .* T = 4, N = 3, H = 5, got \(4, 3, 2\)"),
+        ((np.zeros((4, 3, 2)), *cotangents[1:]), ValueError, r"cotangents\[0\]: .* H = 5, got \(4, 3, 2\)"),
         ((*cotangents[:-1], np.zeros((4, 5))), ValueError, r"cotangents\[.\]: expected shape \(N, H\) with N = 3"),
     ]
     if backward == "backward":

@@ -15,19 +15,40 @@ from rnnbook import gru, lstm, lstm_variants
 # {function: {what is wrong: (the text, what stands there instead)}}
 LSTM_FAST = {
     "forward": {
-        "f and i swapped in the cache": ("Cache(inputs, hidden, cells, input_, forget,", "Cache(inputs, hidden, cells, forget, input_,"),
-        "the cell of the next step for that of this one": ("cells = columns(states[:, 4 * H :])", "cells = columns(np.roll(states[:, 4 * H :], -1, axis=0))"),
+        "f and i swapped in the cache": (
+            "Cache(inputs, hidden, cells, input_, forget,",
+            "Cache(inputs, hidden, cells, forget, input_,",
+        ),
+        "the cell of the next step for that of this one": (
+            "cells = columns(states[:, 4 * H :])",
+            "cells = columns(np.roll(states[:, 4 * H :], -1, axis=0))",
+        ),
     },
     "backward": {
-        "the recurrent weights of the gates in the wrong order": ("np.roll(parameters.weight_hh, H, axis=0)", "parameters.weight_hh"),
-        "the carried cell's cotangent dropped": ("np.add(carried, into_cell, delta_cell)", "np.copyto(delta_cell, into_cell)"),
-        "nothing from the hidden state into the cell": ("np.add(carried, into_cell, delta_cell)", "np.copyto(delta_cell, carried)"),
-        "the carried hidden state's cotangent dropped": ("np.add(delta_hidden, cotangent, delta_hidden)", "np.copyto(delta_hidden, cotangent)"),
+        "the recurrent weights of the gates in the wrong order": (
+            "np.roll(parameters.weight_hh, H, axis=0)",
+            "parameters.weight_hh",
+        ),
+        "the carried cell's cotangent dropped": (
+            "np.add(carried, into_cell, delta_cell)",
+            "np.copyto(delta_cell, into_cell)",
+        ),
+        "nothing from the hidden state into the cell": (
+            "np.add(carried, into_cell, delta_cell)",
+            "np.copyto(delta_cell, carried)",
+        ),
+        "the carried hidden state's cotangent dropped": (
+            "np.add(delta_hidden, cotangent, delta_hidden)",
+            "np.copyto(delta_hidden, cotangent)",
+        ),
         "forwards in time": ("factors[::-1, 2:],", "factors[:, 2:],"),
         "h_t for h_{t-1} in the gradient of W": ("rows(hidden[:-1])", "rows(hidden[1:])"),
         "the inputs backwards": ("local.T @ rows(inputs)", "local.T @ rows(inputs[::-1])"),
         "the mean over steps and batch": ("local.sum(axis=0)", "local.mean(axis=0)"),
-        "the final cell's cotangent for the hidden state's": ("np.ascontiguousarray(delta_cell.T)\n    weights", "np.ascontiguousarray(delta_hidden.T)\n    weights"),
+        "the final cell's cotangent for the hidden state's": (
+            "np.ascontiguousarray(delta_cell.T)\n    weights",
+            "np.ascontiguousarray(delta_hidden.T)\n    weights",
+        ),
     },
     "_local_factors": {
         "tanh for its derivative": ("(1 - tanh_cell * tanh_cell)", "tanh_cell"),
@@ -38,19 +59,34 @@ LSTM_FAST = {
         "the input gate for the forget gate on the carousel": ("factors[:, 5] = f", "factors[:, 5] = i"),
     },
     "reference_backward": {
-        "the forget gate's path without C_{t-1}": ("delta_f, delta_i, delta_g = delta_cell * cells[t - 1],", "delta_f, delta_i, delta_g = delta_cell * cells[t],"),
+        "the forget gate's path without C_{t-1}": (
+            "delta_f, delta_i, delta_g = delta_cell * cells[t - 1],",
+            "delta_f, delta_i, delta_g = delta_cell * cells[t],",
+        ),
         "the carousel without its gate": ("delta_cell = delta_cell * f", "delta_cell = delta_cell * 1"),
-        "no sum of the two paths into the cell": ("delta_cell = delta_cell + delta_hidden", "delta_cell = delta_hidden"),
-        "the gates in the order i, g, f, o": ("[delta_i * i * (1 - i), delta_f * f * (1 - f), delta_g * (1 - g**2),", "[delta_i * i * (1 - i), delta_g * (1 - g**2), delta_f * f * (1 - f),"),
-        "the recurrent weights transposed in sign": ("delta_hidden = delta_a @ weight_hh", "delta_hidden = -delta_a @ weight_hh"),
+        "no sum of the two paths into the cell": (
+            "delta_cell = delta_cell + delta_hidden",
+            "delta_cell = delta_hidden",
+        ),
+        "the gates in the order i, g, f, o": (
+            "[delta_i * i * (1 - i), delta_f * f * (1 - f), delta_g * (1 - g**2),",
+            "[delta_i * i * (1 - i), delta_g * (1 - g**2), delta_f * f * (1 - f),",
+        ),
+        "the recurrent weights transposed in sign": (
+            "delta_hidden = delta_a @ weight_hh",
+            "delta_hidden = -delta_a @ weight_hh",
+        ),
         "the output gate's derivative forgotten": ("delta_o * o * (1 - o)", "delta_o"),
     },
-}  # fmt: skip
+}
 GRU_BOTH = {
     "backward": {
         "h_t for h_{t-1} in the gradient of W": ("rows(hidden[:-1])", "rows(hidden[1:])"),
         "r and z swapped in the gradients": ("(1, 3, 2, 4) if reset", "(1, 2, 3, 4) if reset"),
-        "the gates of the inputs in the wrong order": ("np.roll(parameters.weight_ih, H, axis=0)", "parameters.weight_ih"),
+        "the gates of the inputs in the wrong order": (
+            "np.roll(parameters.weight_ih, H, axis=0)",
+            "parameters.weight_ih",
+        ),
         "the bias of the first step only": ("of_inputs.sum(axis=0)", "of_inputs[: local.shape[1]].sum(axis=0)"),
     },
     "_local_factors": {
@@ -65,42 +101,63 @@ GRU_BOTH = {
         "the direct path dropped": ("        delta = delta * z\n", "        delta = 0 * z\n"),
         "n - h for h - n": ("delta * (h - n)", "delta * (n - h)"),
         "z for 1 - z": ("delta * (1 - z)\n", "delta * z\n"),
-        "the cotangents of later steps dropped": ("delta = cotangents_hidden[t - 1] + delta", "delta = cotangents_hidden[t - 1]"),
+        "the cotangents of later steps dropped": (
+            "delta = cotangents_hidden[t - 1] + delta",
+            "delta = cotangents_hidden[t - 1]",
+        ),
         "the weights of r and z swapped": ("delta_a_z @ W_z + delta_a_r @ W_r", "delta_a_z @ W_r + delta_a_r @ W_z"),
     },
-}  # fmt: skip
+}
 GRU_AFTER = {
     "backward": {
         "both biases alike": ("of_recurrent.sum(axis=0)", "np.roll(bias_ih, -H)"),
-        "W_n's gradient without r": ("of_recurrent = rows(local[..., H:])", "of_recurrent = np.roll(of_inputs, -H, axis=1)"),
+        "W_n's gradient without r": (
+            "of_recurrent = rows(local[..., H:])",
+            "of_recurrent = np.roll(of_inputs, -H, axis=1)",
+        ),
     },
     "_go_back_after": {
         "the kept state's cotangent dropped": ("np.add(delta, kept, delta)", "pass"),
         "the carried cotangent dropped": ("np.add(delta, cotangent, delta)", "np.copyto(delta, cotangent)"),
-        "the weights of one gate only": ("np.dot(weights[0], of_products, out=delta)", "np.dot(weights[2], of_products[-len(delta) :], out=delta)"),
+        "the weights of one gate only": (
+            "np.dot(weights[0], of_products, out=delta)",
+            "np.dot(weights[2], of_products[-len(delta) :], out=delta)",
+        ),
     },
     "reference_backward": {
-        "the reset gate's product rule: W_n h forgotten": ("delta_a_n * recurrent, delta_a_n * r", "delta_a_n, delta_a_n * r"),
-        "the reset gate's product rule: r forgotten": ("delta_a_n * recurrent, delta_a_n * r", "delta_a_n * recurrent, delta_a_n"),
+        "the reset gate's product rule: W_n h forgotten": (
+            "delta_a_n * recurrent, delta_a_n * r",
+            "delta_a_n, delta_a_n * r",
+        ),
+        "the reset gate's product rule: r forgotten": (
+            "delta_a_n * recurrent, delta_a_n * r",
+            "delta_a_n * recurrent, delta_a_n",
+        ),
         "both biases alike": ("delta_a_z, delta_recurrent]", "delta_a_z, delta_a_n]"),
     },
-}  # fmt: skip
+}
 GRU_BEFORE = {
     "backward": {
         "W_n's gradient from h instead of r ⊙ h": ("rows(reset_gate) * previous", "previous"),
     },
     "_go_back_before": {
-        "the reset gate's cotangent before it comes back through W_n": ("np.dot(weights[2], n, out=through)", "np.copyto(through, n)"),
+        "the reset gate's cotangent before it comes back through W_n": (
+            "np.dot(weights[2], n, out=through)",
+            "np.copyto(through, n)",
+        ),
         "nothing through r ⊙ h into h": ("np.add(delta, to_state, delta)", "pass"),
         "the kept state's cotangent dropped": ("np.add(delta, kept, delta)", "pass"),
         "the carried cotangent dropped": ("np.add(delta, cotangent, delta)", "np.copyto(delta, cotangent)"),
     },
     "reference_backward": {
         "W_n's gradient from h instead of r ⊙ h": ("delta_recurrent.T @ (r * h)", "delta_recurrent.T @ h"),
-        "the reset gate forgotten on the way to h": ("delta = delta + delta_product * r", "delta = delta + delta_product"),
+        "the reset gate forgotten on the way to h": (
+            "delta = delta + delta_product * r",
+            "delta = delta + delta_product",
+        ),
         "the reset gate's cotangent without h": ("delta_r = delta_product * h", "delta_r = delta_product"),
     },
-}  # fmt: skip
+}
 JACOBIANS = {
     "lstm": {
         "f for i": ("diag_times(g * i * (1 - i), W_i)", "diag_times(g * f * (1 - f), W_i)"),
@@ -119,20 +176,29 @@ JACOBIANS = {
 }
 VARIANTS = {
     False: {
-        "the output gate's peephole at C_{t-1}": ("weight_ch[2] += (delta_a_o * cells[t])", "weight_ch[2] += (delta_a_o * cells[t - 1])"),
+        "the output gate's peephole at C_{t-1}": (
+            "weight_ch[2] += (delta_a_o * cells[t])",
+            "weight_ch[2] += (delta_a_o * cells[t - 1])",
+        ),
         "nothing from the output gate into the cell": ("delta_cell = delta_cell + delta_a_o * p_o", "pass"),
         "nothing from the other gates into the cell": ("delta_cell + delta_a_i * p_i + delta_a_f * p_f", "delta_cell"),
         "the peepholes of i and f swapped": ("delta_a_i * p_i + delta_a_f * p_f", "delta_a_i * p_f + delta_a_f * p_i"),
-        "the last member of the batch only": ("(delta_a_i * cells[t - 1]).sum(axis=0)", "(delta_a_i * cells[t - 1])[-1]"),
+        "the last member of the batch only": (
+            "(delta_a_i * cells[t - 1]).sum(axis=0)",
+            "(delta_a_i * cells[t - 1])[-1]",
+        ),
     },
     True: {
         "the sign of f = 1 - i": ("delta_i = delta_i - delta_f", "delta_i = delta_i + delta_f"),
         "the erasing forgotten": ("delta_i = delta_i - delta_f", "pass"),
-        "the forget gate as if it were one": ("delta_a_f = np.zeros_like(delta_f)", "delta_a_f = delta_f * f * (1 - f)"),
+        "the forget gate as if it were one": (
+            "delta_a_f = np.zeros_like(delta_f)",
+            "delta_a_f = delta_f * f * (1 - f)",
+        ),
         "nothing from the output gate into the cell": ("delta_cell = delta_cell + delta_a_o * p_o", "pass"),
         "i for f on the carousel": ("delta_cell = delta_cell * f", "delta_cell = delta_cell * i"),
     },
-}  # fmt: skip
+}
 
 
 def of_cell(check, cell, backward):
@@ -178,7 +244,10 @@ def cases():
                 yield name, lstm_variants, "backward", text, instead, of_variant(check, coupled)
 
 
-@pytest.mark.parametrize("module, function, text, instead, check", [pytest.param(*case, id=name) for name, *case in cases()])
+CASES = [pytest.param(*case, id=name) for name, *case in cases()]
+
+
+@pytest.mark.parametrize("module, function, text, instead, check", CASES)
 def test_every_check_notices_every_mistake(module, function, text, instead, check):
     with pytest.raises(AssertionError):
         check(rebuilt(module, function, text, instead))

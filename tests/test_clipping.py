@@ -29,7 +29,10 @@ def test_the_norm_and_the_direction(gradients, max_norm):
         np.testing.assert_array_equal(after, vector)
 
 
-@pytest.mark.parametrize("case", ["large", "small", "zero", "infinite", "nan", "exact", "order_1", "order_inf", "float32"])
+CASES = ["large", "small", "zero", "infinite", "nan", "exact", "order_1", "order_inf", "float32"]
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_pytorch(case):
     gradients = STORED[f"{case}_a"], STORED[f"{case}_b"]
     order = {"order_1": 1.0, "order_inf": math.inf}.get(case, 2.0)
@@ -76,7 +79,7 @@ def test_errors_if_nonfinite(value):
 @pytest.mark.parametrize(
     "function, arguments, options, error, message",
     [
-        (clip_by_global_norm, (np.ones(2), -1.0), {}, ValueError, "max_norm: expected a number that is at least 0, got -1"),
+        (clip_by_global_norm, (np.ones(2), -1.0), {}, ValueError, "max_norm: expected a number that is at least 0"),
         (clip_by_global_norm, (np.ones(2), np.nan), {}, ValueError, "max_norm: .* got nan"),
         (clip_by_global_norm, (np.ones(2), "1"), {}, TypeError, "max_norm: expected a number, got '1'"),
         (clip_by_global_norm, (np.ones(2), 1), {"order": 0}, ValueError, "order: expected a number greater than 0"),

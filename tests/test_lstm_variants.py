@@ -47,8 +47,9 @@ def check_derivative(module, coupled):
     for output, expected in zip(outputs, definition(coupled)(*arguments), strict=True):
         assert_close(output, expected, 1e-14)
     actual = leaves(module.backward(cotangents, cache))
-    for gradient, expected in zip(actual, complex_step_gradient(definition(coupled), arguments, cotangents), strict=True):
-        assert_close(gradient, expected)
+    expected = complex_step_gradient(definition(coupled), arguments, cotangents)
+    for gradient, by_step in zip(actual, expected, strict=True):
+        assert_close(gradient, by_step)
 
 
 def check_adjoint(module, coupled):
@@ -102,7 +103,7 @@ def test_it_is_a_cell_like_the_others():
 def test_wrong_arguments():
     arguments, _ = draw_variant()
     arguments[7] = np.zeros((4, 5))
-    with pytest.raises(ValueError, match=r"parameters.weight_ch: expected shape \(peepholes, H\) with peepholes = 3, H = 5, got \(4, 5\)"):
+    with pytest.raises(ValueError, match=r"parameters.weight_ch: expected shape .* peepholes = 3, H = 5, got \(4, 5\)"):
         run(lstm_variants, arguments, False)
-    with pytest.raises(TypeError, match=r"parameters: expected rnnbook.lstm_variants.Parameters, got rnnbook.lstm.Param"):
+    with pytest.raises(TypeError, match="expected rnnbook.lstm_variants.Parameters, got rnnbook.lstm.Parameters"):
         lstm_variants.forward(*arguments[:3], lstm.Parameters(*arguments[3:7]))

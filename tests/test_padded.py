@@ -119,8 +119,9 @@ def test_equal_lengths(lengths):
     with_lengths = padded.forward(inputs, initial, parameters, cell=lstm, lengths=lengths)
     cut = slice(0, lengths[0])
     without = padded.forward(inputs[cut], initial, parameters, cell=lstm)
-    gradients = padded.backward(cotangents, with_lengths[1]), padded.backward((cotangents[0][cut], cotangents[1]), without[1])
-    for one, two in zip(flat((with_lengths[0], gradients[0])), flat((without[0], gradients[1])), strict=True):
+    gradients = padded.backward(cotangents, with_lengths[1])
+    gradients_without = padded.backward((cotangents[0][cut], cotangents[1]), without[1])
+    for one, two in zip(flat((with_lengths[0], gradients)), flat((without[0], gradients_without)), strict=True):
         one = one[cut] if len(one) == T and len(two) == lengths[0] else one
         assert_close(one, two, 1e-14)
 
@@ -173,7 +174,8 @@ def test_adjoint_identity(cell, options, layers, directions, lengths, complex_pa
     outputs, _ = stacked.forward(*moved, cell=cell, lengths=lengths, **options)
     tangents = [output.imag / STEP for output in flat(outputs)]
     left, right = pairing(flat(cotangents), tangents), pairing(flat(gradients), flat(direction))
-    scale = sum(pairing(map(abs, flat(a)), map(abs, flat(b))) for a, b in ((cotangents, tangents), (gradients, direction)))
+    both = (cotangents, tangents), (gradients, direction)
+    scale = sum(pairing(map(abs, flat(a)), map(abs, flat(b))) for a, b in both)
     assert abs(left - right) <= 1e-12 * scale
 
 
@@ -181,7 +183,8 @@ def test_adjoint_identity(cell, options, layers, directions, lengths, complex_pa
 @pytest.mark.parametrize("lengths", [None, LENGTHS])
 def test_every_gradient_by_complex_step(cell, lengths, complex_passes):
     inputs, initial, parameters, cotangents = setting(cell, 2, 2)
-    gradients = stacked.backward(cotangents, stacked.forward(inputs, initial, parameters, cell=cell, lengths=lengths)[1])
+    _, cache = stacked.forward(inputs, initial, parameters, cell=cell, lengths=lengths)
+    gradients = stacked.backward(cotangents, cache)
     complex_passes()
     arguments = inputs, initial, parameters
     leaves = [leaf.astype(complex) for leaf in flat(arguments)]
@@ -203,7 +206,8 @@ def test_pytorch(cell, case):
     start = f"{cell.__name__.removeprefix('rnnbook.').upper()}_{case}_"
     stored = {name.removeprefix(start): STORED[name] for name in STORED.files if name.startswith(start)}
     states = [name.removesuffix("0") for name in padded.states(cell)]
-    named = {name.removeprefix("argument_"): array for name, array in stored.items() if "_l" in name and name.startswith("arg")}
+    arguments = {name.removeprefix("argument_"): array for name, array in stored.items() if name.startswith("argument_")}
+    named = {name: array for name, array in arguments.items() if "_l" in name}
     parameters = state_dict.from_state_dict(named, cell=cell)
     initial = tuple(stored[f"argument_{state}0"] for state in states)
     lengths = STORED["lengths"] if case == "packed" else None
@@ -284,7 +288,7 @@ def test_empty_batches_and_sequences(sizes):
         ({"initial": (np.zeros((4, N, H)),)}, ValueError, r"initial: expected 2 states, hidden0, cell0, got 1"),
         ({"initial": [np.zeros((2, N, H))] * 2}, ValueError, r"hidden0: expected shape .* = 4, N = 4, got \(2, 4, 3\)"),
         ({"cell": "lstm"}, TypeError, r"cell: expected one of the modules rnnbook.rnn, lstm, gru, got 'lstm'"),
-        ({"cell": rnn, "initial": [np.zeros((4, N, H))]}, TypeError, r"parameters: expected Parameters, got Parameters|rnn"),
+        ({"cell": rnn, "initial": [np.zeros((4, N, H))]}, TypeError, r"parameters: expected .*Parameters, got"),
         ({"parameters": ()}, ValueError, r"parameters: expected at least one layer, got none"),
         ({"inputs": np.zeros((T, N, 7))}, ValueError, r"weight_ih: .* d = 7, got \(12, 2\)"),
         ({"inputs": np.zeros((T, N, D), int)}, TypeError, r"inputs: expected dtype float32 or float64, got int64"),

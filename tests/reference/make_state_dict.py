@@ -17,7 +17,8 @@ def main():
     model = torch.nn.ModuleDict({"lstm": torch.nn.LSTM(3, 2, 2, bidirectional=True), "norm": torch.nn.BatchNorm1d(2)})
     state = model.state_dict()
     base = torch.randn(3, 4, dtype=torch.float64)
-    state |= {"transposed": base.T, "part": base[1:, 2], "parameter": torch.nn.Parameter(torch.randn(2)), "scalar": torch.tensor(2.5)}
+    state |= {"transposed": base.T, "part": base[1:, 2]}
+    state |= {"parameter": torch.nn.Parameter(torch.randn(2)), "scalar": torch.tensor(2.5)}
     here = Path(__file__).parent
     torch.save(state, here / "state_dict.pt")
     np.savez(here / "state_dict.npz", **{name: tensor.detach().numpy() for name, tensor in state.items()})
