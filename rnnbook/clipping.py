@@ -17,7 +17,10 @@ __all__ = ["clip_by_global_norm", "clip_by_value", "global_norm"]
 def global_norm(gradients, *, order=2.0):
     r"""Compute the norm of all gradients together, as of one long vector.
 
-    .. math:: \lVert g \rVert_p = \Bigl(\sum_k \lvert g_k \rvert^p\Bigr)^{1/p}, \qquad
+    .. math::
+       :unchecked: definition outside the language
+
+       \lVert g \rVert_p = \Bigl(\sum_k \lvert g_k \rvert^p\Bigr)^{1/p}, \qquad
               \lVert g \rVert_\infty = \max_k \lvert g_k \rvert.
 
     It is computed in float64 and relative to the largest entry, so that no square overflows or underflows: it is
@@ -65,7 +68,10 @@ def global_norm(gradients, *, order=2.0):
 def clip_by_global_norm(gradients, max_norm, *, order=2.0, error_if_nonfinite=False):
     r"""Scale all gradients by one factor, so that their global norm is at most `max_norm`.
 
-    .. math:: g \leftarrow g \cdot \min\Bigl(1, \frac{c}{\lVert g \rVert + 10^{-6}}\Bigr).
+    .. math::
+       :unchecked: algorithm
+
+       g \leftarrow g \cdot \min\Bigl(1, \frac{c}{\lVert g \rVert + 10^{-6}}\Bigr).
 
     The direction stays. The constant, and what happens to zero, infinity and nan, are those of PyTorch's
     ``torch.nn.utils.clip_grad_norm_``; only that here a finite gradient whose sum of squares overflows is clipped like

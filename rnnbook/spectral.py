@@ -179,9 +179,14 @@ def jordan_block(eigenvalue, size):
 def jordan_block_power(eigenvalue, size, exponent):
     r"""Compute a power of a Jordan block, entry by entry.
 
-    .. math:: (J^t)_{ij} = \binom{t}{j-i} \lambda^{t-(j-i)}, \qquad j \ge i,
+    .. claim::
+       :label: eq-api-spectral-jordan-block-power
+       :model: spectral-jordan
+       :for: k = 0..12, i = 1..3, j = i..3
 
-    so that it grows like :math:`t^{H-1} \lambda^t`, before :math:`\lambda^t` wins.
+       (J^k)_{ij} = \binom{k}{j-i} \lambda^{k-(j-i)}
+
+    For :math:`k = t` steps it grows like :math:`t^{H-1} \lambda^t`, before :math:`\lambda^t` wins.
 
     Parameters
     ----------
@@ -287,7 +292,10 @@ def lyapunov_exponents(jacobians, *, skip=0):
     itself would overflow, and its columns would all turn into the same direction; so a frame is carried along that is
     made orthonormal after every step, :math:`J_t Q_{t-1} = Q_t R_t`, and
 
-    .. math:: \mu_k = \frac{1}{T} \sum_{t=1}^{T} \ln \lvert (R_t)_{kk} \rvert.
+    .. math::
+       :unchecked: definition outside the language
+
+       \mu_k = \frac{1}{T} \sum_{t=1}^{T} \ln \lvert (R_t)_{kk} \rvert.
 
     With all :math:`J_t = W` they tend to :math:`\ln \lvert\lambda_k\rvert` as :math:`T \to \infty`. The error of a
     finite T is of order :math:`1/T`; most of it comes from the first steps, while the frame still turns.
@@ -340,7 +348,10 @@ def lyapunov_exponents(jacobians, *, skip=0):
 def pseudospectral_radius(matrix, epsilon, *, angles=180):
     r"""Compute the :math:`\varepsilon`-pseudospectral radius: how far the eigenvalues of a perturbed matrix can get.
 
-    .. math:: \rho_\varepsilon(W) = \max_{\lVert E \rVert_2 \le \varepsilon} \rho(W + E)
+    .. math::
+       :unchecked: definition outside the language
+
+       \rho_\varepsilon(W) = \max_{\lVert E \rVert_2 \le \varepsilon} \rho(W + E)
               = \max \{\lvert z \rvert : \sigma_{\min}(z I - W) \le \varepsilon\}.
 
     For a normal matrix it is :math:`\rho + \varepsilon`; more than that is what non-normality costs. (For differential
@@ -408,7 +419,10 @@ def pseudospectral_radius(matrix, epsilon, *, angles=180):
 def kreiss_constant(matrix, *, angles=90, radii=60):
     r"""Estimate the Kreiss constant of a matrix, from below.
 
-    .. math:: K(W) = \sup_{\lvert z \rvert > 1} \bigl(\lvert z \rvert - 1\bigr) \lVert (zI - W)^{-1} \rVert_2, \qquad
+    .. math::
+       :unchecked: definition outside the language
+
+       K(W) = \sup_{\lvert z \rvert > 1} \bigl(\lvert z \rvert - 1\bigr) \lVert (zI - W)^{-1} \rVert_2, \qquad
               K(W) \le \sup_{t \ge 0} \lVert W^t \rVert_2 \le e\, H\, K(W).
 
     It is 1 for a normal matrix with :math:`\rho \le 1`, and large if the powers grow before they decay. For
