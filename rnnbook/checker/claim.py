@@ -166,6 +166,9 @@ def free_letters(node, evaluator, bound=frozenset()):
 def _free(node, evaluator, bound, found, indexing):
     if isinstance(node, Binder):
         return
+    if node.op == "reach":
+        _free(node.args[2], evaluator, bound, found, indexing)
+        return
     if node.op in ("bigsum", "prod", "prod_left", "hprod"):
         binder, body = node.args
         inner = bound | set(binder.variables)

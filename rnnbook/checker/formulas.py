@@ -564,6 +564,23 @@ class Formulas:
                 result = self.two(node, result, factor, body, body, lambda x, y: v.multiply(x, y, tick))
         return result
 
+    def e_reach(self, node, env, context):
+        """A product whose reach is decided by shapes: see `OperatorParser.reach`."""
+        binder, body, longest, shortest = node.args
+        if node.memo is None or node.memo[0] is not self:
+            node.memo = self, self._repeats(binder, body, env)
+        return self.evaluate(longest if node.memo[1] else shortest, env, context)
+
+    def _repeats(self, binder, body, env):
+        """Whether the value of a formula can be multiplied with itself, as seen at the first small index with a value."""
+        for guess in range(1, self.horizon + 1):
+            try:
+                value = self.evaluate(body, {**env, **dict.fromkeys(binder.variables, guess)}, self.root)
+            except (IllTyped, Undefined):
+                continue
+            return value.kind in ("scalar", "zero", "identity") or value.kind == "matrix" and value.dims[0] == value.dims[1]
+        return True
+
     def e_hprod(self, node, env, context):
         result = self.e_prod(node, env, context)
         return Value("ones", (), [self.one]) if result.kind == "empty" else result

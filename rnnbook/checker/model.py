@@ -83,7 +83,7 @@ class Reading:
     """The names that are known while a model is read: those of its left sides, and those it inherits."""
 
     def __init__(self, model, plain, functions):
-        self.model, self.plain, self.functions = model, plain, functions
+        self.model, self.plain, self.functions = model, set(plain), functions
 
     def declared(self, name):
         return name in self.plain or name in self.functions or self.model.declared(name)
@@ -258,6 +258,7 @@ def read_model(name, source, options=None, extends=None):
                 plain.add(symbol.base)
     reading = Reading(model, plain, functions)
     model.letters |= _index_letters(split, lefts, plain, source)
+    reading.plain |= {symbol.name for symbols in lefts for symbol, _ in symbols if not _pattern(model, symbol)[1]}
     new = {}
     for (left, relation, right), symbols in zip(split, lefts):
         for symbol, arguments in symbols:

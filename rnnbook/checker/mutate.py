@@ -94,6 +94,9 @@ class Mutations:
         if node.op in BIG:
             self.visit(node.args[1])
             return
+        if node.op == "reach":
+            self.visit(node.args[2])
+            return
         if node.op in ("sym", "num"):
             return
         if node.op in ("pow", "powT"):

@@ -319,19 +319,39 @@ class OperatorParser:
             if not self.starts_factor():
                 raise IllTyped("a sum or product of what?", self.token.start)
             factors, operators = self.items()
-        reach = len(factors)
-        if kind != "sum":  # a product reaches to the last factor of its term that mentions its index
-            names = set(binder.variables)
-            mentions = [k for k, f in enumerate(factors) if names & letters_below(f)]
-            reach = mentions[-1] + 1 if mentions else 1
-            while reach < len(factors) and operators[reach] in ("had", "hdiv", "kron", "div") and kind == "hprod":
-                break
-        body = self.build(factors[:reach], ["jux"] + operators[1:reach])
-        node = Node(kind if kind != "sum" else "bigsum", (binder, body), start, body.end)
         self.depth -= 1
-        if reach < len(factors):
-            node = self.build([node] + factors[reach:], ["jux"] + operators[reach:])
-        return node
+        if kind == "sum":
+            body = self.build(factors, operators)
+            return Node("bigsum", (binder, body), start, body.end)
+
+        def reaching(reach):
+            body = self.build(factors[:reach], operators[:reach])
+            node = Node(kind, (binder, body), start, body.end)
+            return self.build([node] + factors[reach:], ["jux"] + operators[reach:])
+
+        least, most = self.reach(factors, operators, set(binder.variables))
+        shortest = reaching(least)
+        if most == least:
+            return shortest
+        longest = reaching(most)
+        body = self.build(factors[:most], operators[:most])
+        return Node("reach", (binder, body, longest, shortest), start, longest.end)
+
+    def reach(self, factors, operators, indices):
+        """How far a product reaches, at least and at most.
+
+        It reaches to the last factor of its term that mentions its index, and on over factors that carry no index at all,
+        as the W of `D_j W`, if what it multiplies then still can be multiplied with itself.
+        """
+        mentions = [k for k, factor in enumerate(factors) if indices & letters_below(factor)]
+        least = most = mentions[-1] + 1 if mentions else 1
+        while most < len(factors) and operators[most] in ("jux", "mul") and self.constant(factors[most]):
+            most += 1
+        return least, most
+
+    def constant(self, factor):
+        """Whether all symbols of a factor are names of the model without an index."""
+        return all(self.names.declared(node.args[0].name) for node in factor.walk() if node.op == "sym")
 
     def binder(self, parser, above):
         def index():

@@ -109,6 +109,8 @@ class Parser(OperatorParser, SymbolParser):
                 raise IllTyped(r"\in declares a symbol and belongs in a model", self.token.start)
             if self.at("dots"):
                 raise IllTyped(DOTS, self.token.start)
+            if self.at(":"):
+                raise IllTyped("an option such as :for: stands above the formula", self.token.start)
             if self.at(","):
                 raise IllTyped("one chain of relations per claim: the comma starts a second one", self.token.start)
             raise IllTyped(f"unexpected {text}", self.token.start)

@@ -164,6 +164,7 @@ class Symbols:
         self.complements = {}  # generator -> the polynomial it equals, as the last of entries whose sum is 1
         self.exclusive = {}  # generator -> id of the one-hot vector it belongs to
         self.exponents = {}  # generator of an exponential -> its argument
+        self.logarithms = {}  # generator of a logarithm -> its argument
         self.branches = 0
 
     # -- polynomials ---------------------------------------------------------------------------------------------------
@@ -484,6 +485,11 @@ class Symbols:
             coefficient = Fraction(coefficient)
             base = Quotient(self, {monomial: Fraction(1, coefficient.denominator)}, (), x.degree)
             times = abs(coefficient.numerator)
+            argument = self.logarithms.get((monomial.bit_length() - 1) // BITS) if not monomial & (monomial - 1) else None
+            if argument is not None and coefficient.denominator == 1 and times <= 12:  # exp(k ln x) = x ** k
+                for _ in range(times):
+                    up, down = (up * argument, down) if coefficient > 0 else (up, down * argument)
+                continue
             if times > 12:
                 base, times = Quotient(self, {monomial: abs(coefficient)}, (), x.degree), 1
             base = Quotient(self, {monomial: _normal(base.num[monomial])}, (), x.degree)
@@ -523,7 +529,9 @@ class Symbols:
                 else:
                     total = total - exponent * self.symbol(("ln", frozenset(poly.items())))
             return total
-        return self.symbol(("ln", x.key()))
+        result = self.symbol(("ln", x.key()))
+        self.logarithms[self.generators["ln", x.key()]] = x
+        return result
 
     def ln_generator(self, index):
         return self.exponents[index] if index in self.exponents else self.symbol(("ln of", index))

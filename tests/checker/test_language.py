@@ -166,6 +166,12 @@ TRUE = [
     (ELMAN, r"\frac{\partial \hat y_{t,i}}{\partial o_{t,j}} = \hat y_{t,i} (\delta_{ij} - \hat y_{t,j})"),
     (ELMAN, r"\frac{\partial h_2}{\partial h_1} = \operatorname{diag}(1 - h_2^2) W"),
     (ELMAN, r"\delta_T = V^\top (\hat y_T - y_T)"),
+    (ELMAN, r"\frac{\partial h_T}{\partial h_0} = \overset{\curvearrowleft}{\prod}_{j=1}^{T} \operatorname{diag}(1 - h_j^2) W"),
+    (ELMAN, r"\frac{\partial h_T}{\partial h_0} = \overset{\curvearrowleft}{\prod}_{j=1}^{T} (\operatorname{diag}(1 - h_j^2) W)"),
+    (ELMAN, r"\frac{\partial h_T}{\partial x_1} = \overset{\curvearrowleft}{\prod}_{j=2}^{T} \frac{\partial h_j}{\partial h_{j-1}} "
+            r"\frac{\partial h_1}{\partial x_1}"),
+    (ELMAN, r"\nabla_{h_0} (h_T^\top h_T) = 2 \prod_{j=1}^{T} W^\top \operatorname{diag}(1 - h_j^2) h_T"),
+    (ELMAN, r"\prod_{k=1}^{2} \frac{\partial h_k}{\partial h_k} U = U"),
     (LSTM, r"\frac{\partial^{+} C_t}{\partial C_{t-1}} = \operatorname{diag}(f_t)"),
     (LSTM, r"\nabla_{b_o} L = \sum_{t=1}^{T} \nabla_{o_t} L \odot o_t \odot (1 - o_t)"),
     (LSTM, r"0 < i_t < 1"),
