@@ -52,7 +52,7 @@ def checked(inputs, initial, parameters, kind, gates, convert=as_floats):
     initial : dict
         The initial states, each of shape (N, H), by their names.
     parameters : kind
-        A named tuple with the fields that :class:`torch.nn.LSTM` and :class:`torch.nn.GRU` name.
+        A named tuple with the fields that PyTorch's layers have.
     gates : int
         How many blocks of H rows the weights have.
     """

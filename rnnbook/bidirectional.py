@@ -1,6 +1,7 @@
 r"""Two networks over the same sequences, one from the front and one from the back.
 
 .. math::
+   :unchecked: definition of the model
 
     \overrightarrow h_t = \phi(\overrightarrow h_{t-1}, x_t), \qquad
     \overleftarrow h_t = \psi(\overleftarrow h_{t+1}, x_t), \qquad

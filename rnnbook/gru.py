@@ -1,6 +1,7 @@
 r"""The gated recurrent unit in both variants, and its backward pass.
 
 .. math::
+   :unchecked: definition of the model
 
     \begin{aligned}
     r_t &= \sigma(W_r h_{t-1} + U_r x_t + b_r), \qquad z_t = \sigma(W_z h_{t-1} + U_z x_t + b_z), \\
@@ -64,7 +65,7 @@ __all__ = [
 
 
 class Parameters(NamedTuple):
-    """The network's parameters, named, shaped and ordered (r, z, n) as in :class:`torch.nn.GRU`."""
+    """The network's parameters, named, shaped and ordered (r, z, n) as in PyTorch's ``torch.nn.GRU``."""
 
     weight_ih: np.ndarray
     """U, from the input to the gates, shape (3H, d)"""
@@ -101,7 +102,7 @@ class Cache(NamedTuple):
     candidate: np.ndarray
     """n"""
     recurrent: np.ndarray
-    """what the reset gate is multiplied with: W_n h + c_n when it comes after, h when it comes before"""
+    """what the reset gate is multiplied with, W_n h + c_n when it comes after and h when it comes before"""
     parameters: Parameters
     reset: str
     """``"after"`` or ``"before"``"""
@@ -276,6 +277,7 @@ def backward(cotangents, cache):
     With :math:`\delta_t = \nabla_{h_t} L`, a column, and the arguments :math:`a_r, a_z, a_n` of σ, σ and tanh,
 
     .. math::
+       :unchecked: algorithm
 
         \begin{aligned}
         \nabla_{a_n} L &= (1 - z_t) \odot (1 - n_t^2) \odot \delta_t, \qquad
@@ -546,6 +548,7 @@ def step_jacobian(cache):
     r"""Build the Jacobian of one step, :math:`\partial h_t / \partial h_{t-1}`, for every step.
 
     .. math::
+       :unchecked: the chapter's claims, in one display
 
         \begin{aligned}
         \frac{\partial h_t}{\partial h_{t-1}} &= \operatorname{diag}(z_t)

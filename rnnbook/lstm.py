@@ -1,6 +1,7 @@
 r"""The long short-term memory, its gates, and its backward pass.
 
 .. math::
+   :unchecked: definition of the model
 
     \begin{aligned}
     i_t &= \sigma(W_i h_{t-1} + U_i x_t + b_i), & f_t &= \sigma(W_f h_{t-1} + U_f x_t + b_f), \\
@@ -57,7 +58,7 @@ __all__ = [
 
 
 class Parameters(NamedTuple):
-    """The network's parameters, named, shaped and ordered (i, f, g, o) as in :class:`torch.nn.LSTM`."""
+    """The network's parameters, named, shaped and ordered (i, f, g, o) as in PyTorch's ``torch.nn.LSTM``."""
 
     weight_ih: np.ndarray
     """U, from the input to the gates, shape (4H, d)"""
@@ -89,7 +90,7 @@ class Cache(NamedTuple):
     hidden: np.ndarray
     """the hidden states with the initial one before them, so that ``hidden[t]`` is h_t; shape (T + 1, N, H)"""
     cells: np.ndarray
-    """the cell states, likewise: ``cells[t]`` is C_t; shape (T + 1, N, H)"""
+    """the cell states in the same way, so that ``cells[t]`` is C_t; shape (T + 1, N, H)"""
     input_gate: np.ndarray
     """``input_gate[t - 1]`` is i_t; shape (T, N, H), as of the next three"""
     forget_gate: np.ndarray
@@ -241,6 +242,7 @@ def backward(cotangents, cache):
     With :math:`\delta_t = \nabla_{h_t} L` and :math:`\gamma_t = \nabla_{C_t} L`, columns, from :math:`t = T` down to 1,
 
     .. math::
+       :unchecked: algorithm
 
         \begin{aligned}
         \gamma_t &\leftarrow \gamma_t + o_t \odot (1 - \tanh^2 C_t) \odot \delta_t, \\
@@ -442,6 +444,7 @@ def step_jacobian(cache):
     r"""Build the Jacobian of one step, from (C, h) to the next (C, h), for every step.
 
     .. math::
+       :unchecked: the chapter's claims, in one display
 
         \begin{aligned}
         \frac{\partial C_t}{\partial C_{t-1}} &= \operatorname{diag}(f_t), \qquad

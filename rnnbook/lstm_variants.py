@@ -5,6 +5,7 @@ forget gate see the state as it was, the output gate as it has become. Coupled g
 is written is what was erased, :math:`f_t = 1 - i_t`.
 
 .. math::
+   :unchecked: definition of the model
 
     \begin{aligned}
     i_t &= \sigma(W_i h_{t-1} + U_i x_t + p_i \odot C_{t-1} + b_i), \\
