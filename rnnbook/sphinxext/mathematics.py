@@ -4,6 +4,7 @@ A page needs no JavaScript and no network to show a formula, nothing moves while
 build with the page and line it comes from.
 """
 
+import atexit
 import functools
 import json
 import pathlib
@@ -27,6 +28,7 @@ def _engine():
     from py_mini_racer import MiniRacer
 
     engine = MiniRacer()
+    atexit.register(engine.close)  # an engine that is still open when Python ends can keep it from ending
     engine.eval((KATEX / "katex.min.js").read_text(encoding="utf-8"))
     engine.eval(f"const render = {_RENDER}")
     return engine

@@ -58,9 +58,9 @@ def typeset_model(body):
             groups["abbreviations"].append(_aligned_at_relation(line))
         else:
             groups["definitions"].append(_aligned_at_relation(line))
-    rows = [" \\\\[0.4em]\n".join(groups["declarations"])] if groups["declarations"] else []
-    rows += [_aligned(groups[name]) for name in ("definitions", "abbreviations") if groups[name]]
-    return r"\begin{array}{l}" + "\n" + " \\\\[0.8em]\n".join(rows) + "\n" + r"\end{array}"
+    rows = [*groups["declarations"], *(_aligned(groups[name]) for name in ("definitions", "abbreviations") if groups[name])]
+    # an aligned of aligneds, and no array: an array does not move its rows apart when they are tall
+    return _aligned([f"&{row}" for row in rows])
 
 
 def typeset_claim(body):
