@@ -9,7 +9,7 @@ from rnnbook.checker.context import Pin
 from rnnbook.checker.layout import RELATIONS, split_reasons, strip_layout
 from rnnbook.checker.lexer import Token, forbidden_command, lex
 from rnnbook.checker.parser import Parser, parse_chain
-from rnnbook.checker.syntax import Binder, Node, Symbol, letters_below
+from rnnbook.checker.syntax import UPPER, Binder, Node, Symbol, letters_below
 
 OPTIONS = frozenset(["label", "model", "for", "given", "expect", "name", "class"])
 MAX_INDEX = 60
@@ -212,7 +212,7 @@ def minimal_horizon(nodes, evaluator):
         for node in root.walk():
             if node.op == "sym":
                 split = evaluator.split(node.args[0])
-                for part in split[1] if split else ():
+                for part in split[1][UPPER in split[0]:] if split else ():
                     if part.op == "num" and part.args[0].denominator == 1:
                         smallest = max(smallest, int(part.args[0]))
                     elif "T" in letters_below(part):

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from rnnbook.checker.arithmetic import Floats, Precise
 from rnnbook.checker.evaluate import Instance
+from rnnbook.checker.syntax import UPPER
 
 #: Instances for an equation, for one with finite domains, and for an inequality (which random values seldom break).
 EQUATIONS = 5
@@ -36,9 +37,9 @@ class Instances:
         if "T" in self.model.fixed:
             return self.model.fixed["T"]
         largest = []
-        for (_, arity), rules in self.model.families.items():
+        for (name, arity), rules in self.model.families.items():
             rules = [rule for rule in rules if rule.kind != "abbreviation"]
-            if arity != 1 or not rules or any(isinstance(item, str) for rule in rules for item in rule.pattern):
+            if arity != 1 or UPPER in name or not rules or any(isinstance(item, str) for rule in rules for item in rule.pattern):
                 continue
             literal = [int(item.args[0]) for rule in rules for item in rule.pattern if item.op == "num"]
             if len(literal) == len(rules) and max(literal) > 0:

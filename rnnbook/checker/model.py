@@ -12,7 +12,7 @@ from rnnbook.checker.errors import IllTyped
 from rnnbook.checker.layout import split_reasons, strip_layout
 from rnnbook.checker.lexer import GREEK, Token, lex
 from rnnbook.checker.parser import Parser
-from rnnbook.checker.syntax import Node
+from rnnbook.checker.syntax import UPPER, Node, Symbol
 
 MAX_T = 60
 MAX_DIMENSION = 24
@@ -294,9 +294,10 @@ def _letters_in(tokens):
 
 
 def _subscripts(tokens):
-    """The token lists of all subscripts in a piece of formula."""
+    """The token lists of all subscripts, and of superscripts in round brackets, in a piece of formula."""
     for i, token in enumerate(tokens):
-        if token.kind == "sym" and token.text == "_" and i + 1 < len(tokens):
+        upper = token.kind == "sym" and token.text == "^" and [t.text for t in tokens[i + 1:i + 3]] == ["{", "("]
+        if token.kind == "sym" and (token.text == "_" or upper) and i + 1 < len(tokens):
             if tokens[i + 1].text == "{" and tokens[i + 1].kind == "sym":
                 depth = 0
                 for j in range(i + 1, len(tokens)):
@@ -336,9 +337,10 @@ def _index_letters(split, lefts, plain, source):
         for i, token in enumerate(everything):
             if token.kind == "cmd" and token.text in ("sum", "prod", "bigodot"):
                 for at, tokens in _subscripts(everything[i:i + 12]):
-                    if at <= 4:
-                        found = _letters_in(tokens[:1])
-                        letters |= set(found)
+                    names = {name.split("_", 1)[0] for letter in _letters_in(tokens[:1]) for name in declared_names
+                             if name.endswith(f"_{{{letter}}}")}
+                    if at <= 4 and (not names or names & {t.text for t in everything[i:]}):
+                        letters |= set(_letters_in(tokens[:1]))
                     break
     for (left, relation, right), symbols in zip(split, lefts):
         if relation == "in":
@@ -361,6 +363,11 @@ def _index_letters(split, lefts, plain, source):
 
 def _pattern(model, symbol):
     """(base name, index pattern) of a symbol on a left side."""
+    if symbol.upper is not None and (symbol.upper.op == "num" or _symbol_letters(symbol.upper) <= model.letters | {"T"}):
+        lower = Symbol(symbol.stem, symbol.sub, symbol.texts, symbol.parts, symbol.juxtaposed, symbol.shown, symbol.counts)
+        name, pattern = _pattern(model, lower)
+        plain = symbol.upper.op == "sym" and symbol.upper.args[0].sub is None and symbol.upper.args[0].base != "T"
+        return f"{name}{UPPER}", (symbol.upper.args[0].base if plain else symbol.upper, *pattern)
     if symbol.sub is None:
         return symbol.base, ()
     if symbol.parts is None:

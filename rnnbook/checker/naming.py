@@ -4,7 +4,7 @@ from __future__ import annotations
 import difflib
 
 from rnnbook.checker.errors import IllTyped, Undecided, Undefined
-from rnnbook.checker.syntax import letters_below, peers
+from rnnbook.checker.syntax import UPPER, Symbol, letters_below, peers
 
 MAX_BITS = 4096
 
@@ -29,6 +29,14 @@ class Naming:
 
     def split(self, symbol):
         """(family name, index nodes, component nodes) of a symbol, or None if it names no member of the model."""
+        found = self._split(symbol)
+        if found is None and symbol.upper is not None:
+            lower = Symbol(symbol.stem + UPPER, symbol.sub, symbol.texts, symbol.parts, symbol.juxtaposed, symbol.shown,
+                           symbol.counts)
+            found = self._below(lower, symbol.upper)
+        return found
+
+    def _split(self, symbol):
         families = self.model.families
         if symbol.sub is None:
             return (symbol.base, (), ()) if (symbol.base, 0) in families else None
@@ -50,6 +58,20 @@ class Naming:
         if arity is None:
             return None
         return symbol.base, tuple(parts[:arity]), tuple(parts[arity:])
+
+    def _below(self, symbol, upper):
+        """The same for a symbol whose first index stands above."""
+        texts, parts = symbol.texts, symbol.parts
+        if symbol.sub is not None and parts is None:
+            texts, parts = [symbol.sub.strip("{}")], []
+        for r in range(len(texts), -1, -1):
+            stem = symbol.base[:-len(UPPER)]
+            name = f"{stem}_{{{','.join(texts[:r])}}}{UPPER}" if r else symbol.base
+            rest = list(parts or ())[sum(symbol.counts[:r]):]
+            found = self._arity(name, 1 + len(rest))
+            if found:
+                return name, (upper, *rest[:found - 1]), tuple(rest[found - 1:])
+        return None
 
     def _arity(self, name, count):
         for arity in range(min(count, 3), -1, -1):
@@ -134,14 +156,20 @@ class Naming:
         if general is None:
             known = ", ".join(sorted(rule.shown for rule in rules))
             raise IllTyped(f"{shown} is not defined: there is only {known}")
+        above = general[0].pattern[0] if UPPER in name else None
         for letter, i in general[1].items():
-            if not 1 <= i <= self.horizon:
+            if letter == above and letter != "t":  # layers and the like: there is no last one
+                if i < 1:
+                    raise IllTyped(f"{shown} does not exist: {letter} = {i} is less than 1")
+            elif not 1 <= i <= self.horizon:
                 raise IllTyped(f"{shown} does not exist: {letter} = {i} lies outside 1..T (T = {self.horizon}); "
                                f"a range in :for: keeps it inside")
         return general
 
     @staticmethod
     def member(name, indices):
+        if UPPER in name:
+            name, indices = name.replace(UPPER, f"^{{({indices[0]})}}"), indices[1:]
         if not indices:
             return name
         text = ",".join(map(str, indices))
@@ -170,7 +198,7 @@ class Naming:
                     if found is None:
                         continue
                     name, indices, components = found
-                    for part in indices:
+                    for part in indices[1 if UPPER in name and letter != "t" else 0:]:
                         if letter in letters_below(part):
                             return 1, self.horizon
                     for position, part in enumerate(components):

@@ -192,10 +192,13 @@ class SymbolParser:
                     self.script_tokens()
                 else:
                     name_sup = bracketed
+        stem, upper = base, None
         if name_sup is not None:
-            base += f"^({name_sup})"
+            text, upper = name_sup
+            base += f"^({text})"
         sub = "{" + ",".join(sub_texts) + "}" if seen_sub else None
-        symbol = Symbol(base, sub, sub_texts, parts, juxtaposed, self.source[start:self.tokens[self.i - 1].end], counts)
+        symbol = Symbol(base, sub, sub_texts, parts, juxtaposed, self.source[start:self.tokens[self.i - 1].end], counts,
+                        stem, upper)
         node = self.node("sym", (symbol,), start)
         end = self.i
         for at in sups:
@@ -205,7 +208,7 @@ class SymbolParser:
         return node
 
     def bracketed_superscript(self):
-        """The text inside `^{(…)}`, which is part of a name, or None."""
+        """The text inside `^{(…)}` and its formula, if it is one; None if no such thing stands here."""
         if self.peek().text != "{" or self.peek(2).text != "(":
             return None
         saved = self.i
@@ -214,7 +217,13 @@ class SymbolParser:
         if self.tokens[b - 1].text != ")" or any(t.text in "()" for t in self.tokens[a + 1:b - 1]):
             self.i = saved
             return None
-        return self.canonical(self.tokens[a + 1:b - 1])
+        try:
+            inner = self.inner(a + 1, b - 1)
+            upper = inner.expression()
+            inner.finish()
+        except IllTyped:
+            upper = None
+        return self.canonical(self.tokens[a + 1:b - 1]), upper
 
     def identity(self, start):
         size = None

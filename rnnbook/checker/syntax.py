@@ -4,6 +4,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 
+#: Ends the name of a family whose first index stands above, in round brackets.
+UPPER = "^()"
+
+
 class Node:
     """A part of a formula: an operation, its arguments and its span in the source. `memo` is the evaluator's."""
 
@@ -23,8 +27,7 @@ class Node:
             if isinstance(item, Node):
                 yield item
             elif isinstance(item, Symbol):
-                if item.parts:
-                    stack.append(item.parts)
+                stack.append([*(item.parts or ()), *([item.upper] if item.upper is not None else [])])
             elif isinstance(item, Binder):
                 stack.append([item.conditions, [b for b in (item.low, item.high) if b is not None]])
             elif isinstance(item, (tuple, list)):
@@ -40,16 +43,18 @@ class Node:
 class Symbol:
     """A symbol as written: base with accents and style, subscript and bracketed superscript.
 
-    `sub` is the subscript's text in one spelling, `parts` its comma-separated entries as nodes (None where they are not
+    `stem` is the base without the bracketed superscript and `upper` what stands in that, as a node if it is a formula: a
+    part of the name (``W^{(f)}``) or an index (``W^{(t)}``). `sub` is the subscript's text in one spelling, `parts` its comma-separated entries as nodes (None where they are not
     formulas, as in ``W_{\\text{in}}``), `juxtaposed` tells ``ij`` from ``i,j``, `counts` says how many parts each entry
     gave.
     """
 
-    __slots__ = ("base", "sub", "texts", "parts", "juxtaposed", "shown", "counts")
+    __slots__ = ("base", "sub", "texts", "parts", "juxtaposed", "shown", "counts", "stem", "upper")
 
-    def __init__(self, base, sub, texts, parts, juxtaposed, shown, counts=()):
+    def __init__(self, base, sub, texts, parts, juxtaposed, shown, counts=(), stem=None, upper=None):
         self.base, self.sub, self.texts, self.parts = base, sub, texts, parts
         self.juxtaposed, self.shown, self.counts = juxtaposed, shown, counts
+        self.stem, self.upper = stem, upper
 
     @property
     def kronecker(self):

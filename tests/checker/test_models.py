@@ -229,3 +229,39 @@ def test_an_expected_error_must_be_one():
                                               ("6.6 \\times 10^{-1}", "false"), ("-0.67", "false")])
 def test_approximately_means_to_the_digits_printed(printed, verdict):
     assert verdicts(model("m", "a = 2 / 3") + claim("c", rf"a \approx {printed}")) == {"c": verdict}
+
+
+def test_layers_and_copies_stand_above():
+    deep = r"""W^{(\ell)}, U^{(\ell)} \in \mathbb{R}^{n \times n}, \quad x_t, h_0^{(\ell)} \in \mathbb{R}^n
+h^{(0)}_t = x_t
+h^{(\ell)}_t = \tanh(W^{(\ell)} h^{(\ell)}_{t-1} + U^{(\ell)} h^{(\ell-1)}_t)
+L = \mathbf{1}^\top h^{(2)}_T"""
+    copies = r"""W \in \mathbb{R}^{n \times n}, \quad x_t, h_0 \in \mathbb{R}^n
+W^{(t)} = W
+h_t = \tanh(W^{(t)} h_{t-1} + x_t)
+L = \mathbf{1}^\top h_T"""
+    step = r"\frac{\partial h^{(\ell)}_t}{\partial h^{(\ell-1)}_t} = \operatorname{diag}(1 - (h^{(\ell)}_t)^2) U^{(\ell)}"
+    text = model("d", deep) + claim("layer", step, r":for: t = 1..T, \ell = 1..3") + claim("unknown", step) \
+        + claim("lowest", r"h^{(0)}_t = x_t") + claim("weights", r"\frac{\partial L}{\partial W^{(3)}} = 0") \
+        + model("c", copies) + claim("sum", r"\frac{\partial L}{\partial W} = \sum_{t=1}^{T} \frac{\partial L}{\partial W^{(t)}}") \
+        + claim("one", r"\frac{\partial L}{\partial W^{(T)}} = (1 - h_T^2) h_{T-1}^\top") \
+        + claim("all", r"\frac{\partial L}{\partial W} = \frac{\partial L}{\partial W^{(T)}}")
+    assert verdicts(text) == {"layer": "holds", "unknown": "ill-typed", "lowest": "holds", "weights": "holds", "sum": "holds",
+                              "one": "holds", "all": "false"}
+
+
+def test_a_name_may_stand_above_and_an_index_below():
+    body = r"""W \in \mathbb{R}^{n \times n}, \quad x_t, h_0 \in \mathbb{R}^n
+a^{(f)}_t = W h_{t-1} + x_t
+h_t = \tanh(a^{(f)}_t)
+\alpha^{(f)}_t := \nabla_{a^{(f)}_t} h_{t,1}"""
+    text = model("n", body) + claim("c", r"\alpha^{(f)}_{t,1} = 1 - h_{t,1}^2") \
+        + claim("d", r"\frac{\partial a^{(f)}_t}{\partial h_{t-1}} = W") + claim("e", r"a^{(g)}_t = 0")
+    assert verdicts(text) == {"c": "holds", "d": "holds", "e": "ill-typed"}
+
+
+def test_a_letter_may_name_a_gate_though_a_sum_runs_over_it():
+    body = "W_i, W_f \\in \\mathbb{R}^{n \\times n}, \\quad x \\in \\mathbb{R}^n\nf = \\sigma(W_f x) \\odot \\sigma(W_i x)\n" \
+        "s = \\sum_{i=1}^{n} f_i"
+    text = model("g", body) + claim("c", r"s = \mathbf{1}^\top f") + claim("d", r"\frac{\partial s}{\partial W_i} = ((f \odot (1 - \sigma(W_i x)))) x^\top")
+    assert verdicts(text) == {"c": "holds", "d": "holds"}
