@@ -17,6 +17,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from rnnbook.checker import check, scan
+from rnnbook.sphinxext.counterexamples import counterexample
 from rnnbook.sphinxext.typeset import typeset_claim, typeset_model
 
 logger = logging.getLogger(__name__)
@@ -117,8 +118,7 @@ class Equation(MathDirective):
         result = self.result(label)
         wrapper = checked("", *equation, kind=self.name, label=label, result=result, number=None)
         if result is not None and result.expected == "false":
-            message = nodes.literal_block(result.message, result.message, language="text")
-            wrapper += nodes.container("", message, classes=["counterexample"])
+            wrapper += nodes.container("", *counterexample(result.message), classes=["counterexample"])
         return [wrapper]
 
     def result(self, label):

@@ -1,0 +1,42 @@
+"""How equations and counterexamples are laid out."""
+
+import pytest
+
+pytest.importorskip("sphinx")
+
+from rnnbook.sphinxext import counterexamples, typeset  # noqa: E402
+
+MESSAGE = r"""step 2, \delta_t = \gamma_t fails at t = 1, i = 2 (n = 2, T = 3)
+left:  (0.5, 1.1e-16)
+right: [1, -2; 3e-05, 4]
+they differ most in entry 2: 0 and -2
+with W = [1, 0; 0, 1], x_1 = (1, 2)ᵀ, c = 3, …"""
+
+
+def test_counterexample_is_typeset():
+    where, sides, values = (node.astext() for node in counterexamples.counterexample(MESSAGE))
+    assert where == "Step 2 fails at t = 1, i = 2, for n = 2, T = 3."
+    assert sides == (
+        r"Left side (0.5, 0)^\top, right side \begin{pmatrix}1 & -2 \\ 3 \cdot 10^{-5} & 4\end{pmatrix}."
+    )
+    assert values == r"Here W = \begin{pmatrix}1 & 0 \\ 0 & 1\end{pmatrix}, x_1 = (1, 2), c = 3, \dots."
+
+
+def test_other_messages_lose_only_their_place():
+    [node] = counterexamples.counterexample("line 3, column 7: the left side is a row\na = b\n  ^")
+    assert node.astext() == "The left side is a row"
+
+
+def test_model_is_laid_out_in_groups():
+    latex = typeset.typeset_model("x \\in \\mathbb{R}\n\ny = x^2\nz = y +\\left(\n  x\\right)\n\ng := \\nabla_x z\n")
+    assert latex.count("&x \\in") == 1 and "y &= x^2" in latex and "z &= y +\\left( x\\right)" in latex and "g &:=" in latex
+
+
+@pytest.mark.parametrize("body", ["a = b", "A = \\begin{pmatrix} 1 & 2 \\\\ 3 & 4 \\end{pmatrix}"])
+def test_claim_on_one_line_stays_as_it_is(body):
+    assert typeset.typeset_claim(body) == body
+
+
+def test_claim_with_steps_is_aligned():
+    latex = typeset.typeset_claim("a &= b && \\text{why} \\\\\n  &= c")
+    assert latex.startswith(r"\begin{aligned}") and r"&&\quad" in latex and latex.count(r"\\[0.3em]") == 1
