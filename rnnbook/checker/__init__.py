@@ -10,14 +10,10 @@ What a checked equation means is written in the book's page on the equation lang
     and `ok`: whether the verdict is as expected. A model with an error gives a result of kind `model`.
 `scan(text)`
     The blocks of a document: `kind, name, options, line, body`.
-`display(block)`
-    The display lines of a claim, a derivation or a model: `latex, reason, relation`.
 `library_of(paths)`
     All models of some documents by name.
 """
-from rnnbook.checker.display import display
 from rnnbook.checker.document import Result, check, library_of
-from rnnbook.checker.layout import Line
 from rnnbook.checker.scan import Block, scan
 
-__all__ = ["Block", "Line", "Result", "check", "display", "library_of", "scan"]
+__all__ = ["Block", "Result", "check", "library_of", "scan"]

@@ -43,7 +43,7 @@ class Result:
     def ok(self):
         """Whether the verdict is the expected one.
 
-        A claim that is expected to be wrong is so when it is false, or when its shapes do not fit; an undefined symbol
+        A claim that is expected to be wrong is so when it is false, or when its shapes or indices do not fit; an undefined symbol
         or a syntax error is a slip of the author, not the error that the text wants to show.
         """
         if self.expected == "true":

@@ -10,6 +10,12 @@ class IllTyped(Exception):
         self.at = at
 
 
+class OutOfRange(IllTyped):
+    """A member of a family that the horizon does not have, such as h_{-1}: a mistake of the formula, like shapes that do not fit."""
+
+    misfit = True
+
+
 class ShapeError(Exception):
     """Two values do not fit together; the evaluator adds the factors as printed."""
 

@@ -1,8 +1,7 @@
-"""Tell layout from formula: reasons after `&&`, alignment, display lines."""
+"""Tell layout from formula: reasons after `&&`, and alignment."""
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from rnnbook.checker.errors import IllTyped
 from rnnbook.checker.lexer import lex
@@ -16,15 +15,6 @@ ALIGNMENTS = frozenset(
 MATRICES = frozenset(
     "pmatrix bmatrix matrix Bmatrix vmatrix Vmatrix smallmatrix psmallmatrix bsmallmatrix array cases".split()
 )
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a displayed formula: its LaTeX, the reason that stands behind it, and the relation it opens with."""
-
-    latex: str
-    reason: str
-    relation: str
 
 
 def split_reasons(source: str):
@@ -146,42 +136,3 @@ def chain_tokens(source: str):
     if len(tokens) > 1 and tokens[-2].kind == "sym" and tokens[-2].text in ".,;":
         del tokens[-2]  # the full stop of the sentence that the display ends
     return tokens
-
-
-def display_lines(source: str):
-    """The lines of a claim or derivation as they should be shown, each with its reason."""
-    text, spans = split_reasons(source)
-    try:
-        tokens = strip_layout(lex(text), text)
-    except IllTyped:
-        return [Line(source.strip(), "", "")]
-    cuts, depth = [0], 0
-    for i, token in enumerate(tokens):
-        if token.text in ("{", "(", "[") or token.text == "begin":
-            depth += 1
-        elif token.text in ("}", ")", "]") or token.text == "end":
-            depth -= 1
-        if token.kind != "break" or token.text == "&":
-            continue
-        following = next((t for t in tokens[i + 1:] if t.kind != "break"), tokens[-1])
-        relates = following.text in RELATIONS and following.kind in ("sym", "cmd")
-        if token.text.startswith("\\") and depth <= 0 or relates:
-            cuts.append(token.end)
-    cuts.append(len(source))
-    lines = []
-    for start, end in zip(cuts, cuts[1:]):
-        reasons = [source[a + 2:b].strip() for a, b in spans if start <= a < end]
-        piece = text[start:end].rstrip().removesuffix("\\\\")
-        for name in ALIGNMENTS:
-            piece = piece.replace(rf"\begin{{{name}}}", "").replace(rf"\end{{{name}}}", "")
-        piece = " ".join(piece.split())
-        if not piece and not reasons:
-            continue
-        bare = piece.lstrip("& ")
-        relation = next((shown for shown in (r"\leqslant", r"\geqslant", r"\leq", r"\geq", r"\approx", r"\neq",
-                                             r"\equiv",
-                                             r"\lt", r"\gt", r"\le", r"\ge", r"\ne", "=", "<", ">")
-                         if bare.startswith(shown)
-                         and (shown in "=<>" or not bare[len(shown):len(shown) + 1].isalpha())), "")
-        lines.append(Line(piece, " ".join(reasons), relation))
-    return lines

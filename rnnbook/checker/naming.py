@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import difflib
 
-from rnnbook.checker.errors import IllTyped, Undecided, Undefined
+from rnnbook.checker.errors import IllTyped, OutOfRange, Undecided, Undefined
 from rnnbook.checker.syntax import UPPER, Symbol, letters_below, peers
 
 MAX_BITS = 4096
@@ -160,9 +160,9 @@ class Naming:
         for letter, i in general[1].items():
             if letter == above and letter != "t":  # layers and the like: there is no last one
                 if i < 1:
-                    raise IllTyped(f"{shown} does not exist: {letter} = {i} is less than 1")
+                    raise OutOfRange(f"{shown} does not exist: {letter} = {i} is less than 1")
             elif not 1 <= i <= self.horizon:
-                raise IllTyped(f"{shown} does not exist: {letter} = {i} lies outside 1..T (T = {self.horizon}); "
+                raise OutOfRange(f"{shown} does not exist: {letter} = {i} lies outside 1..T (T = {self.horizon}); "
                                f"a range in :for: keeps it inside")
         return general
 

@@ -117,6 +117,10 @@ class Equation(MathDirective):
         self.add_target(equation)
         result = self.result(label)
         wrapper = checked("", *equation, kind=self.name, label=label, result=result, number=None)
+        if "given" in self.options:
+            # the checker's text form of an assumption is LaTeX but for the dots of a range
+            assumption = nodes.math("", self.options["given"])
+            wrapper += nodes.paragraph("", "given ", assumption, classes=["assumption"])
         if result is not None and result.expected == "false":
             wrapper += nodes.container("", *counterexample(result.message), classes=["counterexample"])
         return [wrapper]

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from rnnbook.checker import check, display, scan
+from rnnbook.checker import check, scan
 from rnnbook.checker.command import main
 
 CLAIM = "```{claim}\n:label: c\n1 = 1\n```\n"
@@ -96,16 +96,6 @@ def test_shape_errors_quote_the_factors_as_printed():
 def test_an_unknown_symbol_suggests_the_nearest():
     result, = check("```{model} m\nW_{hh} \\in \\mathbb{R}\n```\n```{claim}\nW_{h} = 1\n```\n")
     assert "W_{hh}" in result.message
-
-
-def test_derivation_lines_and_reasons_are_displayed():
-    block, = scan("```{derivation}\na\n  &= b + c && \\text{why, δ} \\\\\n  &\\le d \\\\\n  &= e && so\n```\n")
-    lines = display(block)
-    assert [(line.latex, line.reason, line.relation) for line in lines] == [
-        ("a", "", ""), ("&= b + c", r"\text{why, δ}", "="), (r"&\le d", "", r"\le"), ("&= e", "so", "=")]
-    block, = scan("```{model} m\nW, U \\in \\mathbb{R}, \\quad h_0 = 0\nh_t = W h_{t-1} \\\\\n  + U\ng := W\n```\n")
-    assert [(line.latex, line.relation) for line in display(block)] == [
-        (r"W, U \in \mathbb{R}", r"\in"), ("h_0 = 0", "="), (r"h_t = W h_{t-1} \\ + U", "="), ("g := W", ":=")]
 
 
 @pytest.fixture

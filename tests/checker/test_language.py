@@ -288,3 +288,27 @@ def test_ill_typed(model, claim, word):
     result = one(model, claim)
     assert result.verdict == "ill-typed", result
     assert word in result.message
+
+
+def test_cancellation_is_no_counterexample():
+    """What double precision loses is looked at with more digits, before a claim is called false."""
+    saturated = r"a = 20, b = 1, x_1 = 0.5, x_2 = -1, h_0 = 0" + "\n" + r"h_t = \tanh(a x_t + b h_{t-1} + b)"
+    options = ":T: 2"
+    assert one(saturated, r"1 + h_2 \approx 4.63904566 \cdot 10^{-16}", model_options=options).verdict == "holds"
+    assert one(saturated, r"1 + h_2 \approx 4.44089 \cdot 10^{-16}", model_options=options).verdict == "false"
+    large = r"a \in (1, 2)" + "\n" + r"b = (10^{20} + a) - 10^{20}"
+    assert one(large, "b = a").verdict == "holds"
+    assert one(large, "b > 0.5").verdict == "holds"
+    assert one(large, "b = 2 a").verdict == "false"
+
+
+def test_an_index_out_of_range_is_a_mistake_to_show():
+    chain = r"w, h_0 \in \mathbb{R}" + "\n" + r"h_t = \tanh(w h_{t-1})"
+    shown = one(chain, r"\frac{\partial h_T}{\partial h_0} = \prod_{j=0}^{T} \frac{\partial h_j}{\partial h_{j-1}}", ":expect: false")
+    assert shown.verdict == "ill-typed" and shown.ok
+    assert not one(chain, r"h_1 = \gamma", ":expect: false").ok  # a slip of the pen is not the mistake that was meant
+
+
+def test_sides_that_look_alike_are_told_apart():
+    wrong = one(r"x = 10", r"\tanh(x) = 1")
+    assert wrong.verdict == "false" and "they differ by -4.12" in wrong.message
