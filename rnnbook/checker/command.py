@@ -36,7 +36,9 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
 
     paths, results, unreadable = list(documents(options.files)), [], []
-    library = library_of(paths) if len(paths) > 1 else None
+    # models of the given documents first, then of those that lie beside them
+    beside = [other for folder in dict.fromkeys(path.parent for path in paths) for other in sorted(folder.glob("*.md"))]
+    library = library_of([*paths, *beside]) if len(paths) > 1 else None
     for path in paths:
         try:
             path.read_bytes()[:1]
