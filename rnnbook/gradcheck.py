@@ -296,6 +296,10 @@ def gradcheck(function, gradient, point, *, method="central", tolerance=None, st
                 worst = entry
         if array.size and not seen:
             untested.append(name)
+    if worst is not None and worst.verdict != "correct":
+        refusal = _determined(problem, times=5)  # a function with few random outcomes may agree with itself once
+        if refusal is not None:
+            return refusal
     return _report(worst, checked, tuple(untested))
 
 
@@ -527,6 +531,9 @@ def _diagnosed(problem, entry, tolerance, method):
         return entry._replace(verdict="not finite", numerical=math.nan, doubt=math.inf)
     # With a step so small that rounding hides the slope nothing can be seen, unless there is nothing else.
     sharp = [q for q in ladder if q.doubt <= 1e-3 * q.largest] or ladder[:1]
+    if ladder[0].left != 0 and ladder[0].right != 0:
+        # A value that does not move at all any more was rounded to fewer digits than it seems to have.
+        sharp = [q for q in sharp if q.rise > 0]
     last = sharp[-1]
     if len(sharp) > 2 and last.rise > 0.1 * sharp[0].rise and last.step < 0.02 * sharp[0].step:
         return entry._replace(verdict="jump", numerical=last.central, step=last.step, doubt=last.doubt)
@@ -561,9 +568,19 @@ def _diagnosed(problem, entry, tolerance, method):
         entry = entry._replace(numerical=better, step=q.step, doubt=half.doubt + (change if small else 0.0))
         if entry.error() <= tolerance:
             return entry
-        if abs(line.given - better) > 10 * (change + half.doubt):
+        if abs(line.given - better) > 10 * (max(change, _unrest(problem, line, q, better)) + half.doubt):
             return entry._replace(verdict="wrong")
     return entry._replace(verdict="inconclusive")
+
+
+def _unrest(problem, line, quotients, better):
+    """How far central differences with other steps are from what the two leading terms of the error predict: noise."""
+    worst = 0.0
+    for part in (0.91, 0.78, 0.67, 0.59):
+        other = _quotients(problem, line, part * quotients.step).central
+        predicted = better + (quotients.central - better) * part**2
+        worst = max(worst, abs(other - predicted))
+    return worst
 
 
 def _settling(coarse, fine):
@@ -639,10 +656,9 @@ def _examined(problem, gradient, tolerance):
     problem.value = float(value.item())
     if not math.isfinite(problem.value):
         return _refused("not finite", f"the function's value at the point is {problem.value}.", "value"), None
-    again = np.asarray(problem.function(problem.fresh())).item()
-    if again != problem.value:
-        message = f"two calls at the same point gave {problem.value:.6g} and {again:.6g}. Fix its random numbers."
-        return _refused("not deterministic", message, "value"), None
+    refusal = _determined(problem, times=1)
+    if refusal is not None:
+        return refusal, None
     low = [name for name, leaf in zip(problem.names, problem.leaves) if leaf.dtype.itemsize < 8]
     if value.dtype.kind == "f" and value.dtype.itemsize < 8:
         low.append("value")
@@ -672,6 +688,16 @@ def _examined(problem, gradient, tolerance):
         if not np.isfinite(array).all():
             return _refused("not finite", f"the gradient of {name} contains a NaN or an infinity.", name), None
     return None, arrays
+
+
+def _determined(problem, times):
+    """Return a report if the function has another value when it is called again, or else None."""
+    for _ in range(times):
+        again = np.asarray(problem.function(problem.fresh())).item()
+        if again != problem.value:
+            message = f"two calls at the same point gave {problem.value:.6g} and {again:.6g}. Fix its random numbers."
+            return _refused("not deterministic", message, "value")
+    return None
 
 
 def _first_change(problem, point):

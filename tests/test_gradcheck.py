@@ -370,3 +370,16 @@ def test_adjoint_options():
         check_adjoint(np.negative, np.negative, 1.0, 1.0, rng=0)
     with pytest.raises(ValueError, match="^trials: expected"):
         check_adjoint(np.negative, np.negative, 1.0, 1.0, rng=np.random.default_rng(0), trials=0)
+
+
+def test_single_precision_inside_is_hardly_ever_taken_for_a_mistake():
+    rng = np.random.default_rng(0)
+    verdicts = [gradcheck(lambda x: float(np.float32(np.sin(x))), np.cos(x), x).verdict for x in rng.normal(size=200)]
+    assert verdicts.count("inconclusive") > 180 and verdicts.count("wrong") <= 4
+
+
+def test_a_function_with_few_random_outcomes_is_not_deterministic():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        report = gradcheck(lambda x: x @ (rng.random(3) < 0.5), np.ones(3), np.array([0.5, -0.25, 0.0]))
+        assert report.verdict == "not deterministic"
