@@ -383,3 +383,10 @@ def test_a_function_with_few_random_outcomes_is_not_deterministic():
     for _ in range(20):
         report = gradcheck(lambda x: x @ (rng.random(3) < 0.5), np.ones(3), np.array([0.5, -0.25, 0.0]))
         assert report.verdict == "not deterministic"
+
+
+def test_a_corner_near_by_is_never_taken_for_a_mistake():
+    rng = np.random.default_rng(0)
+    for x in rng.normal(size=300) * 10.0 ** -rng.uniform(3, 10, 300):
+        report = gradcheck(lambda x: np.maximum(x, 0) * 3 + x**2, lambda x: 2 * x + 3.0 * (x > 0), x)
+        assert report.verdict in ("correct", "kink", "inconclusive"), (x, report)
