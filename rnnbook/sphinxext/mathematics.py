@@ -10,6 +10,7 @@ import json
 import pathlib
 
 from docutils import nodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
@@ -54,9 +55,6 @@ def _rendered(translator, node, display):
 
 def visit_math_html(translator, node):
     translator.body.append(f'<span class="math notranslate nohighlight">{_rendered(translator, node, False)}</span>')
-    behind = node.next_node(descend=False, siblings=True)
-    if isinstance(behind, nodes.Text) and behind.astext()[:1] in set(".,;:!?)’”"):
-        translator.body.append("&#8288;")  # a word joiner: a line does not begin with the comma behind a formula
     raise nodes.SkipNode
 
 
@@ -88,6 +86,25 @@ def visit_math_block_latex(translator, node):
     raise nodes.SkipNode
 
 
+class PunctuationStays(SphinxPostTransform):
+    """A line does not begin with the comma behind a formula: browsers break there, whatever invisible character forbids it."""
+
+    default_priority = 400
+    formats = ("html",)
+
+    def run(self, **kwargs):
+        for formula in list(self.document.findall(nodes.math)):
+            behind = formula.next_node(descend=False, siblings=True)
+            mark = behind.astext()[:1] if isinstance(behind, nodes.Text) else ""
+            # a longer formula must be free to break within
+            if not mark or mark not in ".,;:!?)’”" or len(formula.astext()) > 40:
+                continue
+            behind.parent.replace(behind, nodes.Text(behind.astext()[1:]))
+            together = nodes.inline("", "", classes=["nobreak"])
+            formula.replace_self(together)
+            together += [formula, nodes.Text(mark)]
+
+
 def _add_style_sheet(app, config):
     config.html_static_path.append(str(KATEX / "static"))
     app.add_css_file("katex.min.css")
@@ -95,5 +112,6 @@ def _add_style_sheet(app, config):
 
 def setup(app):
     app.connect("config-inited", _add_style_sheet)
+    app.add_post_transform(PunctuationStays)
     app.add_html_math_renderer("katex", (visit_math_html, None), (visit_math_block_html, None))
     app.add_node(nodes.math_block, override=True, latex=(visit_math_block_latex, None))
