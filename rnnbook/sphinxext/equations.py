@@ -83,7 +83,11 @@ def check_documents(app, env, docnames):
     env.rnnbook_just_read = list(docnames)
     for docname in docnames:
         path, text = _read(env, docname)
-        env.rnnbook_results[docname] = _check(env, text, str(path))
+        results = env.rnnbook_results[docname] = _check(env, text, str(path))
+        if results:
+            # in the log and not on the page: the same sources give the same pages
+            seconds = sum(result.seconds for result in results.values())
+            logger.info("%s: checked %d equations in %.1f s", docname, len(results), seconds)
 
 
 # --- the directives ----------------------------------------------------------------------------------------------------------
