@@ -177,10 +177,10 @@ def gradcheck(function, gradient, point, *, method="central", tolerance=None, st
     r"""Compare a gradient with numerical derivatives, entry by entry.
 
     With the given entry :math:`a` and the numerical derivative :math:`d`, the error is
-    :math:`(|a - d| - r) / \max(|a|, |d|)`, where :math:`r` is what the rounding of :math:`f` may have done to :math:`d`.
-    If the numerator is not positive the error is zero, so that zero is never divided by zero. An entry that fails, or at
-    which the one-sided quotients differ, is looked at again with smaller steps, in order to tell a wrong gradient from a
-    kink and from noise.
+    :math:`(|a - d| - r) / \max(|a|, |d|)`, where :math:`r` is what the rounding of :math:`f` may have done to
+    :math:`d`. If the numerator is not positive the error is zero, so that zero is never divided by zero. An entry that
+    fails, or at which the one-sided quotients differ, is looked at again with smaller steps, in order to tell a wrong
+    gradient from a kink and from noise.
 
     Parameters
     ----------
@@ -304,7 +304,7 @@ def gradcheck(function, gradient, point, *, method="central", tolerance=None, st
 
 
 def check_adjoint(jvp, vjp, tangent, cotangent, *, rng, trials=3, tolerance=1e-10):
-    r"""Test that a backward pass is the adjoint of the derivative: :math:`\langle u, J v \rangle = \langle J^\top u, v \rangle`.
+    r"""Test a backward pass against a derivative along a direction, :math:`u^\top (J v) = (J^\top u)^\top v`.
 
     Both sides are one number, the derivative of all outputs, weighted with the cotangents :math:`u`, along the tangents
     :math:`v` of all inputs; one evaluation of each function tests all gradients at once. What is tested is that one is
