@@ -44,7 +44,7 @@ class Report(NamedTuple):
     message: str
     """what it means, in a sentence"""
     argument: str
-    """the name of the argument with the worst entry: ``"point"`` if there is one array only"""
+    """the name of the argument with the worst entry, ``"point"`` if there is one array only"""
     index: tuple | None
     """the position of the worst entry; with `directions`, the number of the direction"""
     given: float
@@ -58,7 +58,7 @@ class Report(NamedTuple):
     checked: int
     """the number of entries, or of directions, that were compared"""
     untested: tuple
-    """names of arguments in which every derivative is zero, to rounding: nothing was learned about these"""
+    """names of arguments in which every derivative is zero, to rounding, so that nothing was learned about them"""
 
     def __bool__(self):
         return self.verdict == "correct"
