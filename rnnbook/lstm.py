@@ -247,11 +247,11 @@ def backward(cotangents, cache):
         \begin{aligned}
         \gamma_t &\leftarrow \gamma_t + o_t \odot (1 - \tanh^2 C_t) \odot \delta_t, \\
         \nabla_{a_o} L &= \tanh(C_t) \odot o_t \odot (1 - o_t) \odot \delta_t, \\
-        \nabla_{a_i} L &= g_t \odot i_t \odot (1 - i_t) \odot \gamma_t, \qquad
-        \nabla_{a_f} L = C_{t-1} \odot f_t \odot (1 - f_t) \odot \gamma_t, \qquad
-        \nabla_{a_g} L = i_t \odot (1 - g_t^2) \odot \gamma_t, \\
-        \gamma_{t-1} &= \nabla^{+}_{C_{t-1}} L + f_t \odot \gamma_t, \qquad
-        \delta_{t-1} = \nabla^{+}_{h_{t-1}} L + \sum_{k \in \{i, f, g, o\}} W_k^\top\, \nabla_{a_k} L.
+        \nabla_{a_i} L &= g_t \odot i_t \odot (1 - i_t) \odot \gamma_t, \\
+        \nabla_{a_f} L &= C_{t-1} \odot f_t \odot (1 - f_t) \odot \gamma_t, \\
+        \nabla_{a_g} L &= i_t \odot (1 - g_t^2) \odot \gamma_t, \\
+        \gamma_{t-1} &= \nabla^{+}_{C_{t-1}} L + f_t \odot \gamma_t, \\
+        \delta_{t-1} &= \nabla^{+}_{h_{t-1}} L + \sum_{k \in \{i, f, g, o\}} W_k^\top\, \nabla_{a_k} L.
         \end{aligned}
 
     The arguments :math:`a_k = W_k h_{t-1} + U_k x_t + b_k` of the gates pass theirs on to the parameters and inputs.
@@ -447,14 +447,13 @@ def step_jacobian(cache):
        :unchecked: the chapter's claims, in one display
 
         \begin{aligned}
-        \frac{\partial C_t}{\partial C_{t-1}} &= \operatorname{diag}(f_t), \qquad
-        \frac{\partial C_t}{\partial h_{t-1}} = B_t
-            = \operatorname{diag}\bigl(g_t\, i_t (1 - i_t)\bigr) W_i
-            + \operatorname{diag}\bigl(C_{t-1}\, f_t (1 - f_t)\bigr) W_f
-            + \operatorname{diag}\bigl(i_t (1 - g_t^2)\bigr) W_g, \\
-        \frac{\partial h_t}{\partial C_{t-1}} &= E_t \operatorname{diag}(f_t), \qquad
-        \frac{\partial h_t}{\partial h_{t-1}} = E_t B_t + \operatorname{diag}\bigl(\tanh(C_t)\, o_t (1 - o_t)\bigr) W_o,
-        \qquad E_t = \operatorname{diag}\bigl(o_t (1 - \tanh^2 C_t)\bigr).
+        \frac{\partial C_t}{\partial C_{t-1}} &= \operatorname{diag}(f_t), \\
+        \frac{\partial C_t}{\partial h_{t-1}} &= B_t = \operatorname{diag}\bigl(g_t\, i_t (1 - i_t)\bigr) W_i \\
+            &\quad + \operatorname{diag}\bigl(C_{t-1}\, f_t (1 - f_t)\bigr) W_f \\
+            &\quad + \operatorname{diag}\bigl(i_t (1 - g_t^2)\bigr) W_g, \\
+        \frac{\partial h_t}{\partial C_{t-1}} &= E_t \operatorname{diag}(f_t), \\
+        \frac{\partial h_t}{\partial h_{t-1}} &= E_t B_t + \operatorname{diag}\bigl(\tanh(C_t)\, o_t (1 - o_t)\bigr) W_o, \\
+        E_t &= \operatorname{diag}\bigl(o_t (1 - \tanh^2 C_t)\bigr).
         \end{aligned}
 
     Parameters

@@ -14,11 +14,10 @@ with W = [1, 0; 0, 1], x_1 = (1, 2)ᵀ, c = 3, …"""
 
 
 def test_counterexample_is_typeset():
-    where, sides, values = (node.astext() for node in counterexamples.counterexample(MESSAGE))
+    where, left, right, values = (node.astext() for node in counterexamples.counterexample(MESSAGE))
     assert where == "Step 2 fails at t = 1, i = 2, for n = 2, T = 3."
-    assert sides == (
-        r"Left side (0.5, 0)^\top, right side \begin{pmatrix}1 & -2 \\ 3 \cdot 10^{-5} & 4\end{pmatrix}."
-    )
+    assert left == r"Left side (0.5, 0)^\top."
+    assert right == r"Right side \begin{pmatrix}1 & -2 \\ 3 \cdot 10^{-5} & 4\end{pmatrix}."
     assert values == r"Here W = \begin{pmatrix}1 & 0 \\ 0 & 1\end{pmatrix}, x_1 = (1, 2), c = 3, \dots."
 
 

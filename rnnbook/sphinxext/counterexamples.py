@@ -13,10 +13,11 @@ _PLACE = re.compile(r"^line \d+, column \d+: ")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 
 
-def _number(text, scale):
+def _number(text, scale, digits):
     value = float(text)
     if abs(value) <= 1e-13 * scale:  # rounding error, next to the numbers around it
         return "0"
+    text = f"{value:.{digits}g}"
     mantissa, e, exponent = text.partition("e")
     return rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if e else text
 
@@ -25,9 +26,9 @@ def _scale(*texts):
     return max((abs(float(number)) for text in texts for number in _NUMBER.findall(text)), default=0.0)
 
 
-def value_to_latex(text, scale=0.0):
+def value_to_latex(text, scale=0.0, digits=6):
     """``(1, 2)`` is a column, ``(1, 2)ᵀ`` a row, ``[1, 2; 3, 4]`` a matrix, as the checker writes them."""
-    text = _NUMBER.sub(lambda match: _number(match.group(), scale), text.strip()).replace("…", r"\dots")
+    text = _NUMBER.sub(lambda match: _number(match.group(), scale, digits), text.strip()).replace("…", r"\dots")
     if text.startswith("["):
         return r"\begin{pmatrix}" + text.strip("[]").replace(",", " &").replace(";", r" \\") + r"\end{pmatrix}"
     if text.endswith("ᵀ"):
@@ -72,8 +73,11 @@ def counterexample(message):
     if head["sizes"]:
         parts += [", for " if head["at"] else " for ", *_listed(_entries(head["sizes"]))]
     found = [_sentence(*parts, ".")]
-    left, right = (nodes.math("", value_to_latex(side, scale)) for side in sides)
-    found.append(_sentence("Left side ", left, ", right side ", right, "."))
+    short = [value_to_latex(side, scale, digits=4) for side in sides]
+    if short[0] == short[1]:  # alike to four digits
+        short = [value_to_latex(side, scale) for side in sides]
+    for name, side in zip(("Left side ", "Right side "), short):
+        found.append(_sentence(name, nodes.math("", side), "."))
     given = next((line.removeprefix("with ") for line in lines if line.startswith("with ")), None)
     if given:
         assigned = (entry.partition(" = ") for entry in _entries(given))

@@ -78,7 +78,8 @@ def visit_math_block_latex(translator, node):
         # Solutions stand elsewhere in print than on the page, so LaTeX's own count would differ: print the page's number.
         fignumbers = translator.builder.env.toc_fignumbers.get(node["docname"], {}).get("displaymath", {})
         number = ".".join(map(str, fignumbers.get(node["ids"][0], (node["number"],))))
-        begin = rf"\begin{{equation}}\tag{{{number}}}\label{{equation:{node['docname']}:{node['label']}}}"
+        # a tag does not count: without the step all equations of a section would share one target for their links
+        begin = rf"\stepcounter{{equation}}\begin{{equation}}\tag{{{number}}}\label{{equation:{node['docname']}:{node['label']}}}"
         end = r"\end{equation}"
     else:
         begin, end = r"\begin{equation*}", r"\end{equation*}"
