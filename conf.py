@@ -73,6 +73,8 @@ html_static_path = ["book/_static"]
 html_css_files = ["book.css"]
 html_baseurl = os.environ.get("BOOK_URL", "")
 html_math_renderer = "katex"
+# without it the theme complains on the console at a reader's first visit
+html_context = {"default_mode": "auto"}
 html_copy_source = True
 html_theme_options = {
     "use_sidenotes": False,

@@ -4,10 +4,10 @@ Each module is an extension of its own with a ``setup``; this one switches them 
 """
 
 from rnnbook import __version__
-from rnnbook.sphinxext import blocks, equations, examples, mathematics, numbering, paper
+from rnnbook.sphinxext import blocks, equations, examples, mathematics, notebooks, numbering, paper
 
 
 def setup(app):
-    for part in (numbering, mathematics, equations, blocks, examples, paper):
+    for part in (numbering, mathematics, equations, blocks, examples, notebooks, paper):
         part.setup(app)
     return {"version": __version__, "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,24 @@
+"""Every page that computes can be downloaded as the notebook that was executed."""
+
+import json
+import pathlib
+
+
+def offer_notebook(app, pagename, templatename, context, doctree):
+    """Put the executed notebook beside the page's source, where the theme's download button looks for it."""
+    out = pathlib.Path(app.outdir)
+    executed = out.parent / "jupyter_execute" / f"{pagename}.ipynb"  # MyST-NB's place
+    if app.builder.format != "html" or not executed.is_file():
+        return
+    notebook = json.loads(executed.read_text(encoding="utf-8"))
+    for place, cell in enumerate(notebook["cells"]):
+        if "id" in cell:
+            cell["id"] = f"cell-{place}"  # drawn at random otherwise: the same sources give the same file
+    target = out / "_sources" / f"{pagename}.ipynb"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    context["ipynb_source"] = f"{pagename}.ipynb"
+
+
+def setup(app):
+    app.connect("html-page-context", offer_notebook, priority=100)  # before the theme makes its buttons
