@@ -1,8 +1,8 @@
-"""Parameters, gradients and states as the passes return them: arrays in tuples, named tuples and lists, nested in any way."""
+"""Parameters, gradients and states: arrays in tuples, named tuples and lists, nested in any way."""
 
 import numpy as np
 
-from rnnbook._arrays import as_floats
+from rnnbook._arrays import FLOATS, as_floats
 
 
 def leaves(name, tree):
@@ -24,7 +24,7 @@ def mapped(function, tree, *others):
     if is_branch(tree):
         branches = [mapped(function, *branch) for branch in zip(tree, *others, strict=True)]
         return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
-    return function(np.asarray(tree), *others)
+    return np.asarray(function(np.asarray(tree), *others))  # an array without axes does not become a number
 
 
 def check_alike(name, tree, like_name, like):
@@ -37,6 +37,9 @@ def check_alike(name, tree, like_name, like):
     ValueError
         If a tuple or list is longer or shorter, or an array has another shape.
     """
+    if isinstance(like, np.ndarray) and isinstance(tree, np.ndarray):
+        if tree.shape == like.shape and tree.dtype == like.dtype and like.dtype in FLOATS:
+            return  # the case of every step of a training, and the only one that has to be fast
     if _kind(tree) != _kind(like):
         raise TypeError(f"{name}: expected {_kind(like)} as {like_name} is, got {_kind(tree)}")
     if is_branch(like):
@@ -57,11 +60,10 @@ def _branches(name, tree):
 
 
 def is_branch(tree):
-    """Tell a tuple or list of arrays from an array. A list of numbers, or of such lists, is taken for the array it makes."""
-    holds = (tuple, np.ndarray, type(None))
-    return isinstance(tree, tuple) or (
-        isinstance(tree, list) and any(isinstance(branch, holds) or is_branch(branch) for branch in tree)
-    )
+    """Tell a tuple or list of arrays from an array; a list of numbers, or of such lists, is the array that it makes."""
+    if isinstance(tree, list):
+        return any(isinstance(branch, (np.ndarray, type(None))) or is_branch(branch) for branch in tree)
+    return isinstance(tree, tuple)
 
 
 def _kind(tree):

@@ -182,6 +182,7 @@ class Adam:
     .. claim::
        :label: eq-api-optim-bias
        :model: api-optim
+       :for: t = 1..T
 
        \sum_{k=1}^{t} (1 - \beta_1)\, \beta_1^{t-k} = 1 - \beta_1^t
 

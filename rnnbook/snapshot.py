@@ -182,10 +182,10 @@ def _digest(*parts):
 
 def _replace(path, parts):
     """Write the parts to a new file beside `path`, make sure that they are on the disk, and put it in its place."""
-    path = os.path.realpath(path)  # a link stays, and what it points to is replaced
     if os.path.isdir(path):
         raise IsADirectoryError(f"{path}: expected a file, got a folder")
-    folder, name = os.path.split(path)
+    target = os.path.realpath(path)  # a link stays, and what it points to is replaced
+    folder, name = os.path.split(target)
     new = os.path.join(folder, f".{name}.{secrets.token_hex(8)}.new")
     try:
         with open(new, "xb") as file:
@@ -193,12 +193,14 @@ def _replace(path, parts):
                 file.write(part)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(new, path)
-    except BaseException:  # a KeyboardInterrupt as well
+        os.replace(new, target)
+    except BaseException as problem:  # a KeyboardInterrupt as well
         try:
             os.unlink(new)
         except FileNotFoundError:
             pass
+        if isinstance(problem, OSError):  # which knows the new file only, or none
+            raise type(problem)(problem.errno, problem.strerror, os.fspath(path)) from problem
         raise
     if os.name == "posix":  # the new name is on the disk when the folder is
         descriptor = os.open(folder, os.O_RDONLY)

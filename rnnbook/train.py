@@ -12,8 +12,10 @@ version of NumPy: matrix products may be rounded differently elsewhere.)
 ``python -m rnnbook.train --help`` trains on images from the command line.
 """
 
+import argparse
 import dataclasses
 import math
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -45,6 +47,7 @@ __all__ = [
     "initialize",
     "load",
     "loss_and_gradients",
+    "main",
 ]
 
 CELLS = {"rnn": rnn, "lstm": lstm, "gru": gru}
@@ -420,6 +423,7 @@ def generate(model, parameters, codes, length, *, rng, temperature=1.0):
 def fit(
     model, optimizer, training, validation=None, *, seed, epochs, batch_size, max_norm=None, patience=None,
     steps_per_epoch=None, parameters=None, checkpoint=None, checkpoint_every=None, resume=False, progress=None,
+    each_epoch=None,
 ):
     """Train a network.
 
@@ -447,14 +451,16 @@ def fit(
     parameters : Parameters, optional
         To start with; drawn if they are not given.
     checkpoint : str or os.PathLike, optional
-        A file for the :class:`Run`, which is written after each epoch, and when the training is interrupted by a
-        KeyboardInterrupt, after the last complete step. See :mod:`rnnbook.snapshot` for how.
+        A file for the :class:`Run`, which is written before the first step, after each epoch, and when the training is
+        interrupted by a KeyboardInterrupt, after the last complete step. See :mod:`rnnbook.snapshot` for how.
     checkpoint_every : int, optional
         Write it after each so many steps as well.
     resume : bool, optional
         Go on from the checkpoint. `epochs`, `patience` and how often a checkpoint is written may be others than before.
     progress : bool, optional
         Show a bar on the standard error; if it is not given, do so if that is a terminal.
+    each_epoch : callable, optional
+        A function that is given the :class:`Run` after each epoch, to print or to draw something.
 
     Returns
     -------
@@ -503,6 +509,8 @@ def fit(
         if checkpoint is not None:
             _save(checkpoint, complete(run))
 
+    if not resume:
+        save(run)  # now, and not after an epoch, one learns that a file cannot be written
     try:
         while run.epoch < epochs and not (patience is not None and run.epoch - run.best.epoch >= patience):
             if run.position == 0 and not callable(training):
@@ -515,6 +523,9 @@ def fit(
                     save(run)
             run = _measured(run, log, validation)
             save(run)
+            if each_epoch is not None:
+                bar.close()
+                each_epoch(complete(run))
     except KeyboardInterrupt:
         # `run` is replaced as a whole, by one assignment, so that it is complete here whatever was interrupted.
         save(run)
@@ -863,5 +874,155 @@ class _Bar:
 
     def close(self):
         if self.shown and self.last > -math.inf:
+            self.last = -math.inf
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+class _Range:
+    """The type of an argument: a number that is at least one thing and less than another."""
+
+    def __init__(self, kind, least, bound=math.inf):
+        self.kind, self.least, self.bound = kind, least, bound
+
+    def __call__(self, text):
+        number = self.kind(text)
+        if not self.least <= number < self.bound:
+            below = f" and less than {self.bound}" if self.bound < math.inf else ""
+            raise argparse.ArgumentTypeError(f"expected a number that is at least {self.least}{below}, got {text}")
+        return number
+
+    def __repr__(self):  # for argparse, which says "invalid … value"
+        return "whole number" if self.kind is int else "number"
+
+
+def _parser():
+    parser = _Parser(
+        prog="python -m rnnbook.train",
+        description="Train a recurrent network to tell what is on an image, which it reads row by row, and report its "
+        "accuracy. The training can be interrupted, and goes on from its checkpoint as if nothing had been.",
+        epilog="CIFAR-10 is at https://www.cs.toronto.edu/~kriz/cifar.html: take the binary version, "
+        "cifar-10-binary.tar.gz, and unpack it; DIR is the folder cifar-10-batches-bin. Example: "
+        "python -m rnnbook.train --data cifar-10-batches-bin --cell gru --epochs 20 --checkpoint gru.safetensors",
+        allow_abbrev=False,
+    )
+    count, number = _Range(int, 1), _Range(float, 0)
+    data = parser.add_argument_group("data").add_mutually_exclusive_group(required=True)
+    data.add_argument("--data", metavar="DIR", help="the folder of CIFAR-10, binary version: 32 rows of 96 numbers")
+    data.add_argument("--digits", action="store_true", help="handwritten digits, which come with the package: 8 rows of 8")
+    more = parser.add_argument_group("more about the data")
+    more.add_argument("--limit", type=count, metavar="N", help="at most N images for each of training, validation and test")
+    more.add_argument("--records", type=count, metavar="N", help="images in each file of DIR, if not 10000")
+    network = parser.add_argument_group("network")
+    network.add_argument("--cell", choices=CELLS, default="lstm", help="(default: %(default)s)")
+    network.add_argument("--hidden", type=count, default=128, metavar="H", help="its size (default: %(default)s)")
+    network.add_argument("--layers", type=count, default=1, metavar="N", help="(default: %(default)s)")
+    network.add_argument("--bidirectional", action="store_true", help="read from the top and from the bottom")
+    training = parser.add_argument_group("training")
+    training.add_argument("--epochs", type=count, default=10, metavar="N", help="at most (default: %(default)s)")
+    training.add_argument("--batch-size", type=count, default=64, metavar="N", help="of a step (default: %(default)s)")
+    training.add_argument("--optimizer", choices=("adam", "sgd"), default="adam", help="(default: %(default)s)")
+    training.add_argument("--learning-rate", type=number, metavar="X", help="(default: 0.001 for adam, 0.1 for sgd)")
+    training.add_argument("--momentum", type=_Range(float, 0, 1), metavar="X", help="for sgd (default: 0.9)")
+    training.add_argument(
+        "--clip", type=float, default=1.0, metavar="X", help="the largest norm of a gradient; inf for any (default: %(default)s)"
+    )
+    training.add_argument("--patience", type=count, metavar="N", help="stop after N epochs without a lower validation loss")
+    training.add_argument("--seed", type=_Range(int, 0), default=0, metavar="N", help="(default: %(default)s)")
+    files = parser.add_argument_group("checkpoint")
+    files.add_argument("--checkpoint", metavar="FILE", help="written after each epoch, and when interrupted")
+    files.add_argument("--checkpoint-every", type=count, metavar="N", help="and after each N steps")
+    files.add_argument("--resume", action="store_true", help="go on from FILE")
+    return parser
+
+
+class _Terminated(KeyboardInterrupt):
+    """The process was asked to end; it leaves a checkpoint as if it had been interrupted from the keyboard."""
+
+
+def main(arguments=None):
+    """Run the command; returns its exit status: 0, 2 after an error, 130 or 143 if it was interrupted or terminated."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.resume and options.checkpoint is None:
+        parser.error("--resume: expected --checkpoint FILE with it")
+    if not options.clip > 0:
+        parser.error(f"--clip: expected a number greater than 0, got {options.clip}")
+    if options.checkpoint_every is not None and options.checkpoint is None:
+        parser.error("--checkpoint-every: expected --checkpoint FILE with it")
+    if options.digits and options.records is not None:
+        parser.error("--records: expected --data DIR with it")
+    if options.momentum is not None and options.optimizer != "sgd":
+        parser.error("--momentum: expected --optimizer sgd with it")
+
+    def terminate(*_):
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        _command(options)
+    except KeyboardInterrupt as interrupt:
+        left = f"; {options.checkpoint} goes on with --resume" if options.checkpoint else ""
+        print(f"{parser.prog}: interrupted{left}", file=sys.stderr)
+        return 143 if isinstance(interrupt, _Terminated) else 130
+    except OSError as problem:
+        named = problem.filename is not None and problem.strerror
+        message = f"{problem.filename}: {problem.strerror}" if named else problem
+        print(f"{parser.prog}: error: {message}", file=sys.stderr)
+        return 2
+    except (ValueError, FloatingPointError, MemoryError) as problem:
+        print(f"{parser.prog}: error: {problem}", file=sys.stderr)
+        return 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return 0
+
+
+def _command(options):
+    from rnnbook import cifar10, tasks  # here: whoever trains on other data has no use for them
+
+    if options.data is not None:
+        data = cifar10.read(options.data, **({} if options.records is None else {"records": options.records}))
+        training, validation, test = cifar10.split(data, limit=options.limit)
+    else:
+        parts = tasks.digits(dtype=np.float32)
+        training, validation, test = (part.batch(slice(options.limit)) for part in parts)
+    T, _, d = training.batch(slice(1)).inputs.shape
+    model = Model(
+        CELLS[options.cell], d, options.hidden, 10, layers=options.layers, bidirectional=options.bidirectional, dtype="float32"
+    )
+    if options.optimizer == "adam":
+        optimizer = optim.Adam(0.001 if options.learning_rate is None else options.learning_rate)
+    else:
+        rate = 0.1 if options.learning_rate is None else options.learning_rate
+        optimizer = optim.SGD(rate, momentum=0.9 if options.momentum is None else options.momentum)
+    sizes = f"{training.size} for training, {validation.size} for validation, {test.size} for the test"
+    print(f"images: {sizes}; {T} rows of {d} numbers", flush=True)
+
+    def report(run):
+        history, k = run.history, run.epoch - 1
+        print(
+            f"epoch {run.epoch}: training loss {history.training_loss[k]:.4f}, validation loss "
+            f"{history.validation_loss[k]:.4f}, validation accuracy {history.validation_accuracy[k]:.4f}",
+            flush=True,
+        )
+
+    run = fit(
+        model, optimizer, training, validation, seed=options.seed, epochs=options.epochs, batch_size=options.batch_size,
+        max_norm=options.clip, patience=options.patience, checkpoint=options.checkpoint,
+        checkpoint_every=options.checkpoint_every, resume=options.resume, each_epoch=report,
+    )
+    if run.epoch < options.epochs:
+        print(f"stopped: no lower validation loss for {run.epoch - run.best.epoch} epochs")
+    print(f"best after epoch {run.best.epoch}, by validation loss; accuracy of these parameters:")
+    for name, part in (("training", training), ("validation", validation), ("test", test)):
+        print(f"{name:10} {evaluate(model, run.best.parameters, part).accuracy:.4f}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
