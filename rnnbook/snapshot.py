@@ -47,9 +47,9 @@ def save(path, arrays, facts):
     Raises
     ------
     TypeError
-        If an array is of another dtype, or a fact is nothing for JSON.
+        If an array is of another dtype, or `facts` not a dict, or nothing for JSON.
     ValueError
-        If the names, or the facts, are longer than a header may be (1 MiB).
+        If a name is not text, or ``__metadata__``; or if the names, or the facts, are longer than a header may be (1 MiB).
     OSError
         If the file cannot be written. The old one is then still there.
 
@@ -61,14 +61,19 @@ def save(path, arrays, facts):
     >>> load(path)
     ({'weights': array([[1., 2.]])}, {'step': 3})
     """
+    if not isinstance(facts, dict):
+        raise TypeError(f"facts: expected a dict, got {type(facts).__name__}")
     parts, header, offset = [], {}, 0
     for name, array in arrays.items():
+        if not isinstance(name, str) or name == "__metadata__":
+            raise ValueError(f"arrays: expected names that are text, and not the header's __metadata__, got {name!r}")
         array = np.asarray(array)
-        if array.dtype not in NAMES:
+        dtype = NAMES.get(array.dtype.newbyteorder("="))
+        if dtype is None:
             raise TypeError(f"arrays[{name!r}]: expected dtype float64, float32, int64, uint8 or bool, got {array.dtype}")
-        data = array.astype(DTYPES[NAMES[array.dtype]], copy=False).tobytes()
+        data = array.astype(DTYPES[dtype], copy=False).tobytes()
         place = [offset, offset + len(data)]
-        header[name] = {"dtype": NAMES[array.dtype], "shape": list(array.shape), "data_offsets": place}
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": place}
         offset += len(data)
         parts.append(data)
     metadata = {"format": FORMAT, "facts": json.dumps(facts), "sha256": BLANK}
