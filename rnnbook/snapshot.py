@@ -6,7 +6,8 @@ can be compared with its size before any memory is taken. What is particular to 
 the facts, as JSON again, and the SHA-256 of the whole file, so that no changed bit goes unnoticed.
 
 :func:`save` writes a new file beside the old one and then puts it in its place, which the operating system does at once: at
-any time, whatever is interrupted, there is the old snapshot or the new one.
+any time, whatever is interrupted, there is the old snapshot or the new one. (A process that is killed in between leaves the
+new file as well: its name begins with a dot and ends with ``.new``, and it can be deleted.)
 """
 
 import hashlib

@@ -56,7 +56,7 @@ OPTIMIZERS = {"SGD": optim.SGD, "Adam": optim.Adam}
 MOMENTS = {optim.SGD: ("velocity",), optim.Adam: ("first_moment", "second_moment")}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """What a network is made of; its numbers are :class:`Parameters`.
 
@@ -107,6 +107,10 @@ class Model:
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name}: expected {known[0]!r} or {known[1]!r}, got {getattr(self, name)!r}")
+
+    def __repr__(self):
+        values = _described(self) | {"cell": self.cell.__name__}
+        return f"Model({', '.join(f'{name}={value}' for name, value in values.items())})"
 
     @property
     def directions(self):
@@ -514,8 +518,8 @@ def fit(
     try:
         while run.epoch < epochs and not (patience is not None and run.epoch - run.best.epoch >= patience):
             if run.position == 0 and not callable(training):
-                order = rng.permutation(training.size)
-                run = run._replace(order=order, generator=rng.bit_generator.state)
+                # The generator's state stays what it was until there is a step: whoever resumes here draws the same order.
+                run = run._replace(order=rng.permutation(training.size))
             while run.position < steps:
                 run = _stepped(run, log, rng, training)
                 bar.show(run, steps, epochs, log)
@@ -740,13 +744,19 @@ def _started(
 
 def _check_resumed(path, run, model, optimizer, settings, training):
     """Raise an error unless a run can go on with these arguments."""
-    then = {"model": run.model, "optimizer": run.optimizer} | run.settings
-    now = {"model": model, "optimizer": optimizer} | settings
+    then, now = (
+        {f"model.{name}": value for name, value in _described(of_model).items()}
+        | {"optimizer": type(of_optimizer).__name__} | _described(of_optimizer) | of_settings
+        for of_model, of_optimizer, of_settings in ((run.model, run.optimizer, run.settings), (model, optimizer, settings))
+    )
     for name, value in now.items():
-        if then.get(name) != value:
+        before = then.get(name)
+        if before != value:
             if name in ("training", "validation"):
                 raise ValueError(f"{path}: it was written with other data for {name}")
-            raise ValueError(f"{path}: it was written with {name} = {then.get(name)}, expected the same, got {value}")
+            if name == "model.cell":
+                before, value = before.__name__, value.__name__
+            raise ValueError(f"{path}: it was written with {name} = {before}, expected the same, got {value}")
     expected = 0 if callable(training) else training.size
     if not np.array_equal(np.sort(run.order), np.arange(expected)) and (run.order.size or run.position):
         raise snapshot.SnapshotError(f"{path}: order: expected each of {expected} sequences once, got something else")
@@ -805,17 +815,18 @@ def _history(log, run):
 
 def _loss(model, outputs, targets, lengths):
     """Return the mean loss of a batch, and what its backward passes need."""
-    if model.loss == "cross_entropy":
-        targets = as_array("targets", targets, "...", {})
-        if targets.dtype.kind not in "iu":
-            raise TypeError(f"targets: expected classes, integers, got dtype {targets.dtype}")
+    targets = as_array("targets", targets, "...", {})
+    classes = model.loss == "cross_entropy"
+    if classes and targets.dtype.kind not in "iu":
+        raise TypeError(f"targets: expected classes, integers, got dtype {targets.dtype}")
     mask = None
     if lengths is not None and model.reads == "every":
         mask = np.arange(len(outputs))[:, None] < np.asarray(lengths)
-        if model.loss == "cross_entropy":
-            targets = np.where(mask, targets, 0)
-        else:
+        if not classes:
             mask = np.broadcast_to(mask[..., None], outputs.shape)
+        if targets.shape == mask.shape:
+            # What has no weight must not be nan all the same, nor a class that there is not.
+            targets = np.where(mask, targets, targets.dtype.type(0))
     function = softmax.cross_entropy if model.loss == "cross_entropy" else losses.squared_error
     each, loss_cache = function(outputs, targets)
     loss, mean_cache = losses.mean(each, mask)
