@@ -502,7 +502,7 @@ def fit(
         _at_least("checkpoint_every", checkpoint_every, 1)
         if checkpoint is None:
             raise ValueError("checkpoint_every: expected a checkpoint with it, got none")
-    # Lists that only grow; they may be ahead of `run`, which says how much of them counts.
+    # Lists that only grow. An interrupt may come when they are ahead of `run`, which says how much of them counts.
     log = History(*(list(column) for column in run.history))
     bar = _Bar(sys.stderr.isatty() if progress is None else progress)
 
@@ -782,7 +782,6 @@ def _stepped(run, log, rng, training):
             "learning rate, or clipping, may help"
         )
     parameters, state = run.optimizer.update(gradients, run.optimizer_state, run.parameters)
-    del log.loss[run.step :], log.norm[run.step :]
     log.loss.append(loss)
     log.norm.append(norm)
     return run._replace(
@@ -803,7 +802,6 @@ def _measured(run, log, validation):
         result = evaluate(run.model, run.parameters, validation)
         best = Best(run.parameters, result.loss, run.epoch + 1) if result.loss < run.best.loss else run.best
     for column, value in zip(log[2:], (training_loss, *result)):
-        del column[run.epoch :]
         column.append(value)
     return run._replace(epoch=run.epoch + 1, position=0, best=best)
 
