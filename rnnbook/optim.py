@@ -3,6 +3,7 @@ r"""Optimisers: how a gradient becomes a step.
 An optimiser holds numbers that stay what they are, its hyperparameters, and nothing else. What it remembers from step to
 step is its *state*, which goes in and comes out like everything else:
 
+>>> import numpy as np
 >>> from rnnbook import optim
 >>> parameters = (np.array([4.0, -2.0]),)
 >>> optimizer = optim.Adam(learning_rate=0.5)
@@ -56,7 +57,8 @@ class AdamState(NamedTuple):
 class SGD:
     r"""Stochastic gradient descent, with momentum.
 
-    With the gradient :math:`g_t` of step :math:`t`, the parameters :math:`\theta` and the velocity :math:`v`, :math:`v_0 = 0`,
+    With the gradient :math:`g_t` of step :math:`t`, the parameters :math:`\theta`, and the velocity :math:`v`, which
+    starts with :math:`v_0 = 0`,
 
     .. math::
        :unchecked: definition
@@ -170,8 +172,8 @@ class Adam:
        \theta_t = \theta_{t-1}
          - \eta\, \frac{m_t / (1 - \beta_1^t)}{\sqrt{s_t / (1 - \beta_2^t)} + \varepsilon},
 
-    with :math:`m_0 = s_0 = 0`. The two means start at zero, and are too small at first: the weights in them do not sum to one.
-    Hence the division, which is called the bias correction:
+    with :math:`m_0 = s_0 = 0`. The two means start at zero, and are too small at first: the weights in them do not sum
+    to one. Hence the division, which is called the bias correction:
 
     .. claim::
        :label: eq-api-optim-first-moment
