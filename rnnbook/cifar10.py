@@ -154,7 +154,10 @@ def split(data, *, limit=None):
 
 def _moments(images):
     """Return mean and standard deviation of each colour, exact up to rounding: from counts of the 256 values."""
-    counts = np.array([np.bincount(images[:, colour].ravel(), minlength=256) for colour in range(SHAPE[0])])
+    counts = np.zeros((SHAPE[0], 256), np.int64)
+    for start in range(0, len(images), 1000):  # bincount makes integers of eight bytes of everything
+        for colour in range(SHAPE[0]):
+            counts[colour] += np.bincount(images[start : start + 1000, colour].ravel(), minlength=256)
     values, total = np.arange(256), counts[0].sum()
     mean = counts @ values / total
     variance = (counts * (values - mean[:, None]) ** 2).sum(axis=1) / total

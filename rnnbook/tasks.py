@@ -105,7 +105,7 @@ def adding(T, N, *, rng, dtype=np.float64):
     -----
     S. Hochreiter and J. Schmidhuber, "Long short-term memory", *Neural Computation* 9 (1997), 1735-1780, experiment 4.
     There the numbers lie between -1 and 1, the first mark is among the first ten steps, the lengths vary, and the
-    target is scaled; the form here, with numbers from 0 to 1 and one length, is the one that is used most since.
+    target is scaled; the form here, with numbers from 0 to 1 and one length, is the usual one today.
 
     Examples
     --------
