@@ -1,10 +1,12 @@
 """CIFAR-10, as sequences of rows.
 
-The data set has 60000 colour images of 32 by 32 pixels in ten classes, 10000 of them for the test. Its *binary version*, the
-archive ``cifar-10-binary.tar.gz`` from https://www.cs.toronto.edu/~kriz/cifar.html, unpacks to the folder that :func:`read`
-reads. Each of its six files is a sequence of records of 3073 bytes: a label from 0 to 9, and the red, the green and the blue
-values of all pixels, row by row. There is nothing else in them, and nothing that could be executed; the version "for Python"
-is made of pickles, and not read.
+The data set has 60000 colour images of 32 by 32 pixels in ten classes, 10000 of them for the test. Its *binary
+version*, the archive ``cifar-10-binary.tar.gz`` from https://www.cs.toronto.edu/~kriz/cifar.html, unpacks to the folder
+that :func:`read` reads. Each of its six files is a sequence of records of 3073 bytes: a label from 0 to 9, and the red,
+the green and the blue values of all pixels, row by row. There is nothing else in them, and nothing that could be
+executed; the version "for Python" is made of pickles, and not read.
+
+A. Krizhevsky, "Learning multiple layers of features from tiny images", technical report, University of Toronto, 2009.
 
 A network sees an image as a sequence of :math:`T = 32` rows from top to bottom, each of :math:`d = 96` numbers: the 32 red
 values of the row, the 32 green ones, and the 32 blue ones.
@@ -29,7 +31,7 @@ class Cifar10(NamedTuple):
     """What the files hold, as bytes."""
 
     images: np.ndarray
-    """of the five files for training, shape (5 · records, 3, 32, 32): colour, row, column"""
+    """of the five files for training, shape (5 · records, 3, 32, 32), the axes being image, colour, row and column"""
     labels: np.ndarray
     """shape (5 · records,)"""
     test_images: np.ndarray
@@ -115,8 +117,8 @@ def read(folder, *, records=10000):
 def split(data, *, limit=None):
     """Split the images into those for training, for validation and for the test.
 
-    Every tenth image of the five files is for validation, and the test has a file of its own. All are normalised with the mean
-    and the standard deviation of each colour over the images for training.
+    Every tenth image of the five files is for validation, and the test has a file of its own. All are normalised with
+    the mean and the standard deviation of each colour over the images for training.
 
     Parameters
     ----------
@@ -152,7 +154,10 @@ def split(data, *, limit=None):
 
 def _moments(images):
     """Return mean and standard deviation of each colour, exact up to rounding: from counts of the 256 values."""
-    counts = np.array([np.bincount(images[:, colour].ravel(), minlength=256) for colour in range(SHAPE[0])])
+    counts = np.zeros((SHAPE[0], 256), np.int64)
+    for start in range(0, len(images), 1000):  # bincount makes integers of eight bytes of everything
+        for colour in range(SHAPE[0]):
+            counts[colour] += np.bincount(images[start : start + 1000, colour].ravel(), minlength=256)
     values, total = np.arange(256), counts[0].sum()
     mean = counts @ values / total
     variance = (counts * (values - mean[:, None]) ** 2).sum(axis=1) / total

@@ -3,6 +3,7 @@ r"""Optimisers: how a gradient becomes a step.
 An optimiser holds numbers that stay what they are, its hyperparameters, and nothing else. What it remembers from step to
 step is its *state*, which goes in and comes out like everything else:
 
+>>> import numpy as np
 >>> from rnnbook import optim
 >>> parameters = (np.array([4.0, -2.0]),)
 >>> optimizer = optim.Adam(learning_rate=0.5)
@@ -18,7 +19,8 @@ take and return them. All functions return new arrays and change none.
 
 A gradient that is ``nan`` or infinite is passed on, into the state and the parameters, as PyTorch does: an optimiser
 computes what its formula says. :func:`rnnbook.train.fit` stops before such a step, and so can
-``clip_by_global_norm(..., error_if_nonfinite=True)``, here as in :mod:`rnnbook.clipping`.
+:func:`~rnnbook.clipping.clip_by_global_norm` with ``error_if_nonfinite=True``; the functions of :mod:`rnnbook.clipping`
+can be had from this module as well.
 """
 
 import math
@@ -56,7 +58,8 @@ class AdamState(NamedTuple):
 class SGD:
     r"""Stochastic gradient descent, with momentum.
 
-    With the gradient :math:`g_t` of step :math:`t`, the parameters :math:`\theta` and the velocity :math:`v`, :math:`v_0 = 0`,
+    With the gradient :math:`g_t` of step :math:`t`, the parameters :math:`\theta`, and the velocity :math:`v`, which
+    starts with :math:`v_0 = 0`,
 
     .. math::
        :unchecked: definition
@@ -102,10 +105,13 @@ class SGD:
     ...     point = np.array([1.0, 1.0])
     ...     state = optimizer.initialize(point)
     ...     for _ in range(steps):
-    ...         point, state = optimizer.update(np.array([1.0, 100.0]) * point, state, point)
+    ...         gradient = np.array([1.0, 100.0]) * point
+    ...         point, state = optimizer.update(gradient, state, point)
     ...     return f"{np.linalg.norm(point):.0e}"
-    >>> minimise(SGD(2 / 101)), minimise(SGD((2 / 11) ** 2, momentum=(9 / 11) ** 2))
-    ('2e-01', '4e-07')
+    >>> minimise(SGD(2 / 101))
+    '2e-01'
+    >>> minimise(SGD((2 / 11) ** 2, momentum=(9 / 11) ** 2))
+    '4e-07'
     """
 
     learning_rate: float
@@ -165,13 +171,15 @@ class Adam:
     .. math::
        :unchecked: definition
 
-       m_t = \beta_1 m_{t-1} + (1 - \beta_1)\, g_t, \qquad
-       s_t = \beta_2 s_{t-1} + (1 - \beta_2)\, g_t^2, \qquad
-       \theta_t = \theta_{t-1}
+       \begin{aligned}
+       m_t &= \beta_1 m_{t-1} + (1 - \beta_1)\, g_t, \qquad
+       s_t = \beta_2 s_{t-1} + (1 - \beta_2)\, g_t^2, \\
+       \theta_t &= \theta_{t-1}
          - \eta\, \frac{m_t / (1 - \beta_1^t)}{\sqrt{s_t / (1 - \beta_2^t)} + \varepsilon},
+       \end{aligned}
 
-    with :math:`m_0 = s_0 = 0`. The two means start at zero, and are too small at first: the weights in them do not sum to one.
-    Hence the division, which is called the bias correction:
+    with :math:`m_0 = s_0 = 0`. The two means start at zero, and are too small at first: the weights in them do not sum
+    to one. Hence the division, which is called the bias correction:
 
     .. claim::
        :label: eq-api-optim-first-moment
@@ -219,7 +227,9 @@ class Adam:
     The first step goes by the learning rate in each direction, however long the gradient is:
 
     >>> optimizer, parameters = Adam(learning_rate=0.1), np.zeros(3)
-    >>> optimizer.update(np.array([1e-3, 1.0, -1e3]), optimizer.initialize(parameters), parameters)[0].round(4)
+    >>> state = optimizer.initialize(parameters)
+    >>> after, _ = optimizer.update(np.array([1e-3, 1.0, -1e3]), state, parameters)
+    >>> after.round(4)
     array([-0.1, -0.1,  0.1])
     """
 

@@ -76,8 +76,8 @@ class Split(NamedTuple):
 def adding(T, N, *, rng, dtype=np.float64):
     r"""Draw sequences of the adding problem: remember two numbers among many, and add them.
 
-    Each step has a number, uniform on :math:`[0, 1)`, and a mark, 0 or 1. Two steps are marked, one in the first half of the
-    sequence and one in the second; the target is the sum of their numbers. It has the mean 1 and the variance
+    Each step has a number, uniform on :math:`[0, 1)`, and a mark, 0 or 1. Two steps are marked, one in the first half of
+    the sequence and one in the second; the target is the sum of their numbers. It has the mean 1 and the variance
     :math:`2 \cdot \tfrac1{12} = \tfrac16`, which is the mean squared error of whoever always answers 1: to do better, a
     network must carry a number over about half of the sequence.
 
@@ -103,10 +103,9 @@ def adding(T, N, *, rng, dtype=np.float64):
 
     Notes
     -----
-    S. Hochreiter and J. Schmidhuber, "Long short-term memory", *Neural Computation* 9 (1997), 1735-1780, experiment 4. There
-    the numbers lie between -1 and 1, the first mark is among the first ten steps, the lengths vary, and the target is scaled;
-    the form here, with one length and its baseline of 1/6, is the one in use since Q. V. Le, N. Jaitly and G. E. Hinton, "A
-    simple way to initialize recurrent networks of rectified linear units", arXiv:1504.00941 (2015).
+    S. Hochreiter and J. Schmidhuber, "Long short-term memory", *Neural Computation* 9 (1997), 1735-1780, experiment 4.
+    There the numbers lie between -1 and 1, the first mark is among the first ten steps, the lengths vary, and the
+    target is scaled; the form here, with numbers from 0 to 1 and one length, is the usual one today.
 
     Examples
     --------
@@ -141,9 +140,9 @@ def adding(T, N, *, rng, dtype=np.float64):
 def digits(*, dtype=np.float64):
     """Load images of handwritten digits, to be read row by row.
 
-    1797 images, 8 rows of 8 pixels. Every seventh image is for the test, the one after each of these for validation, and the
-    others are for training: 257, 257 and 1283. The same people wrote in all three parts, so that the test says how well a
-    network reads their hands, and not a stranger's.
+    1797 images, 8 rows of 8 pixels. Every seventh image is for the test, the one after each of these for validation,
+    and the others are for training: 257, 257 and 1283. The same people wrote in all three parts, so that the test says
+    how well a network reads their hands, and not a stranger's.
 
     Parameters
     ----------
@@ -158,9 +157,9 @@ def digits(*, dtype=np.float64):
 
     Notes
     -----
-    E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits" [data set], UCI Machine Learning Repository, 1998,
-    https://doi.org/10.24432/C50P49, the test set, licensed under CC BY 4.0. It is part of this package, 45 kB, and not a
-    dependency: scikit-learn, which carries it too, is a thousand times as large.
+    E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits" [data set], UCI Machine Learning Repository,
+    1998, https://doi.org/10.24432/C50P49, the test set, licensed under CC BY 4.0. It is part of this package, 45 kB, so
+    that nobody needs scikit-learn for it, which carries it too and is a thousand times as large.
 
     Examples
     --------

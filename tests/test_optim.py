@@ -139,10 +139,18 @@ BOTH = bidirectional.Parameters(CELL, CELL)
         ((np.ones(2), np.ones(2)), ONE, ValueError, r"gradients\[1\]: expected shape .*, got \(2,\)"),
         ((np.ones(2),), ONE, ValueError, "gradients: expected 2 entries as parameters has, got 1"),
         ([np.ones(2), np.ones((1, 2))], ONE, TypeError, "gradients: expected a tuple as parameters is, got a list"),
-        ((np.ones(2, np.float32), ONE[1]), ONE, TypeError, r"gradients\[0\]: expected dtype float64 as parameters\[0\] has"),
+        (
+            (np.ones(2, np.float32), ONE[1]), ONE,
+            TypeError,
+            r"gradients\[0\]: expected dtype float64 as parameters\[0\] has",
+        ),
         ((None, ONE[1]), ONE, TypeError, r"gradients\[0\]: expected an array as parameters\[0\] is, got None"),
         (CELL, BOTH, TypeError, "gradients: expected rnnbook.bidirectional.Parameters .*, got rnnbook.rnn.Parameters"),
-        (BOTH._replace(reverse=CELL._replace(bias_hh=np.ones(4))), BOTH, ValueError, "gradients.reverse.bias_hh: expected"),
+        (
+            BOTH._replace(reverse=CELL._replace(bias_hh=np.ones(4))), BOTH,
+            ValueError,
+            "gradients.reverse.bias_hh: expected",
+        ),
         (np.ones(2, int), np.ones(2, int), TypeError, "parameters: expected dtype float32 or float64, got int64"),
         ((), (), ValueError, "parameters: expected at least one array, got none"),
     ],
@@ -169,7 +177,11 @@ def test_states_that_do_not_fit():
     "make, error, message",
     [
         (lambda: optim.SGD("0.1"), TypeError, "learning_rate: expected a number, got '0.1'"),
-        (lambda: optim.SGD(-0.1), ValueError, "learning_rate: expected a number that is at least 0 and finite, got -0.1"),
+        (
+            lambda: optim.SGD(-0.1),
+            ValueError,
+            "learning_rate: expected a number that is at least 0 and finite, got -0.1",
+        ),
         (lambda: optim.SGD(math.nan), ValueError, "learning_rate: .* got nan"),
         (lambda: optim.SGD(0.1, momentum=1.0), ValueError, "momentum: .* at least 0 and less than 1, got 1.0"),
         (lambda: optim.SGD(0.1, nesterov=True), ValueError, "nesterov: expected a momentum greater than 0"),

@@ -89,7 +89,8 @@ def test_every_truncation_is_noticed(tmp_path):
         with pytest.raises(snapshot.SnapshotError, match="not a complete snapshot"):
             snapshot.load(path)
     path.write_bytes(whole + b"\0")
-    with pytest.raises(snapshot.SnapshotError, match=f"expected {len(whole)} bytes, as its header says, got {len(whole) + 1}"):
+    message = f"expected {len(whole)} bytes, as its header says, got {len(whole) + 1}"
+    with pytest.raises(snapshot.SnapshotError, match=message):
         snapshot.load(path)
 
 
@@ -114,7 +115,10 @@ HOSTILE = {
     "JSON without an end": (forged(b"[" * 100_000), "a header that names"),
     "a number without an end": (forged(b'{"a": ' + b"9" * 100_000 + b"}"), "a header that names"),
     "a list": (forged([]), "a header that names"),
-    "no metadata": (forged({"a": {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}}, bytes(8)), "a header that names"),
+    "no metadata": (
+        forged({"a": {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}}, bytes(8)),
+        "a header that names",
+    ),
     "metadata that is a number": (forged({"__metadata__": 1}), "a header that names"),
     "another format": (forged({"__metadata__": {"format": "pt"}}), "the format rnnbook-snapshot-1, got 'pt'"),
     "no array": (forged(described() | {"a": 1}, bytes(8)), "a header that names"),

@@ -1,4 +1,4 @@
-"""Training: the gradients of whole models, runs that are interrupted anywhere, and checkpoints that are not to be trusted."""
+"""Training: gradients of whole models, runs that are interrupted anywhere, checkpoints that are not to be trusted."""
 
 import json
 import math
@@ -153,7 +153,10 @@ def scenarios():
         "adam": (SMALL, optim.Adam(0.02), letters(), letters(9, 1), {}),
         "momentum": (SMALL, optim.SGD(0.1, momentum=0.9), letters(), letters(9, 1), {}),
         "sgd, no validation": (SMALL, optim.SGD(0.1), letters(), None, {}),
-        "drawn": (adding, optim.Adam(0.02, weight_decay=0.1), numbers, numbers(np.random.default_rng(0), 9), {"steps_per_epoch": 4}),
+        "drawn": (
+            adding, optim.Adam(0.02, weight_decay=0.1),
+            numbers, numbers(np.random.default_rng(0), 9), {"steps_per_epoch": 4},
+        ),
         "bidirectional, float32": (
             Model(rnn, 3, 5, 3, bidirectional=True, dtype="float32"), optim.SGD(0.1, momentum=0.5, nesterov=True),
             letters(dtype="float32"), letters(9, 1, "float32"), {},
@@ -325,7 +328,8 @@ def test_numbers_that_are_not_finite_stop_the_run(tmp_path):
     assert train.load(path).step == 0
     huge = Model(rnn, 2, 3, 1, loss="squared_error")
     data = tasks.adding(4, 8, rng=np.random.default_rng(0))
-    with pytest.raises(FloatingPointError, match="step [2-9].*learning rate"), np.errstate(over="ignore", invalid="ignore"):
+    message = "step [2-9].*learning rate"
+    with pytest.raises(FloatingPointError, match=message), np.errstate(over="ignore", invalid="ignore"):
         fit(huge, optim.SGD(1e100), data, seed=0, epochs=20, batch_size=8, checkpoint=tmp_path / "b")
     assert all(np.isfinite(array).all() for array in flat(train.load(tmp_path / "b").parameters))
 
@@ -333,7 +337,8 @@ def test_numbers_that_are_not_finite_stop_the_run(tmp_path):
 def test_a_network_learns():
     run = fit(
         Model(gru, 2, 16, 1, loss="squared_error"), optim.Adam(0.02), lambda rng, N: tasks.adding(8, N, rng=rng),
-        tasks.adding(8, 500, rng=np.random.default_rng(1)), seed=0, epochs=2, batch_size=32, steps_per_epoch=60, max_norm=1,
+        tasks.adding(8, 500, rng=np.random.default_rng(1)),
+        seed=0, epochs=2, batch_size=32, steps_per_epoch=60, max_norm=1,
     )
     assert run.history.validation_error[-1] < 0.01 < 1 / 6
     training, validation, test = tasks.digits(dtype=np.float32)
@@ -379,7 +384,8 @@ def test_the_bar(capsys):
 def test_each_epoch_is_told():
     told = []
     run = fit(SMALL, optim.SGD(0.1), letters(), seed=0, epochs=3, batch_size=6, each_epoch=told.append)
-    assert [len(one.history.training_loss) for one in told] == [1, 2, 3] and [len(one.history.loss) for one in told] == [4, 8, 12]
+    assert [len(one.history.training_loss) for one in told] == [1, 2, 3]
+    assert [len(one.history.loss) for one in told] == [4, 8, 12]
     same(told[-1], run)
 
 
@@ -446,7 +452,10 @@ def with_array(name, array):
 
 
 FOREIGN = {
-    "another kind": (changed("kind", "holiday pictures"), "kind: expected 'rnnbook training run', got 'holiday pictures'"),
+    "another kind": (
+        changed("kind", "holiday pictures"),
+        "kind: expected 'rnnbook training run', got 'holiday pictures'",
+    ),
     "no kind": (lambda arrays, facts: facts.clear(), "kind: expected .*, got None"),
     "no step": (changed("step", "1"), "step: expected a int, got '1'"),
     "true": (changed("epoch", True), "epoch: expected a int, got True"),
@@ -455,20 +464,32 @@ FOREIGN = {
     "a cell that is a list": (changed("model/cell", ["rnn"]), "model: "),
     "no size": (changed("model/hidden_size", None), "model: hidden_size: expected an integer, got None"),
     "more of a model": (changed("model/dropout", 0.5), "model: .*dropout"),
-    "a wider layer": (changed("model/hidden_size", 6), r"weight_ih: expected float64 of shape \(24, 3\), got float64 of shape \(20, 3\)"),
+    "a wider layer": (
+        changed("model/hidden_size", 6),
+        r"weight_ih: expected float64 of shape \(24, 3\), got float64 of shape \(20, 3\)",
+    ),
     "a huge layer": (changed("model/hidden_size", 10**15), "weight_ih: expected float64 of shape"),
     "endless layers": (changed("model/layers", 10**15), r"parameters.network\[1\].weight_ih: expected .*, got none"),
     "another dtype": (changed("model/dtype", "float32"), "weight_ih: expected float32 of shape .*, got float64"),
     "another optimizer": (changed("optimizer/name", "Lion"), "optimizer: 'Lion'"),
     "an optimizer that is a list": (changed("optimizer/name", []), "optimizer: "),
     "a wrong rate": (changed("optimizer/learning_rate", -1), "optimizer: learning_rate: expected a number"),
-    "no velocity": (lambda arrays, facts: arrays.pop("optimizer_state.velocity.readout.bias_ho"), "velocity.readout.bias_ho: expected .*, got none"),
+    "no velocity": (
+        lambda arrays, facts: arrays.pop("optimizer_state.velocity.readout.bias_ho"),
+        "velocity.readout.bias_ho: expected .*, got none",
+    ),
     "more than there should be": (with_array("zzz", np.ones(1)), "zzz: expected nothing of this name"),
-    "a shape": (with_array("best.parameters.readout.bias_ho", np.ones(4)), r"best.parameters.readout.bias_ho: expected float64 of shape \(3,\), got float64 of shape \(4,\)"),
+    "a shape": (
+        with_array("best.parameters.readout.bias_ho", np.ones(4)),
+        r"best.parameters.readout.bias_ho: expected float64 of shape \(3,\), got float64 of shape \(4,\)",
+    ),
     "a history": (with_array("history.norm", np.ones(4)), r"history.norm: expected float64 of shape \(5,\)"),
     "an order of numbers": (with_array("order", np.ones(20)), "order: expected int64"),
     "an order of two axes": (with_array("order", np.arange(20).reshape(4, 5)), "order: expected int64"),
-    "an order with one twice": (with_array("order", np.array([0] + list(range(19)))), "order: expected each of 20 sequences once"),
+    "an order with one twice": (
+        with_array("order", np.array([0] + list(range(19)))),
+        "order: expected each of 20 sequences once",
+    ),
     "a position beyond": (changed("position", 5), "position: expected at most 4, got 5"),
     "a generator": (changed("generator", {"bit_generator": "MT19937"}), "generator: expected the state of a PCG64"),
     "a generator of text": (changed("generator/state", {"state": "x", "inc": 1}), "generator: expected"),
@@ -526,12 +547,32 @@ GIVEN = {"model": SMALL, "optimizer": optim.SGD(0.1), "training": letters(), "se
         ({"training": numbers}, ValueError, "steps_per_epoch: expected a number for data that are drawn"),
         ({"training": letters(0)}, ValueError, "training: expected at least one sequence, got none"),
         ({"validation": letters(0)}, ValueError, "data: expected at least one sequence, got none"),
-        ({"training": letters(dtype="float32")}, TypeError, "inputs: expected dtype float64 as the model has, got float32"),
-        ({"training": letters()._replace(targets=np.zeros(20))}, TypeError, "targets: expected classes, integers, got dtype"),
+        (
+            {"training": letters(dtype="float32")},
+            TypeError,
+            "inputs: expected dtype float64 as the model has, got float32",
+        ),
+        (
+            {"training": letters()._replace(targets=np.zeros(20))},
+            TypeError,
+            "targets: expected classes, integers, got dtype",
+        ),
         ({"training": letters()._replace(targets=np.zeros((20, 3)))}, TypeError, "targets: expected classes, integers"),
-        ({"training": letters()._replace(targets=np.full(20, 3))}, ValueError, "targets: expected classes from 0 to 2, got 3"),
-        ({"training": letters()._replace(targets=np.zeros(19, int))}, ValueError, r"targets: .* N = 20 sequences, got shape \(19,\)"),
-        ({"training": letters()._replace(inputs=np.full((4, 20), 3))}, ValueError, "inputs: expected classes from 0 to 2, got 3"),
+        (
+            {"training": letters()._replace(targets=np.full(20, 3))},
+            ValueError,
+            "targets: expected classes from 0 to 2, got 3",
+        ),
+        (
+            {"training": letters()._replace(targets=np.zeros(19, int))},
+            ValueError,
+            r"targets: .* N = 20 sequences, got shape \(19,\)",
+        ),
+        (
+            {"training": letters()._replace(inputs=np.full((4, 20), 3))},
+            ValueError,
+            "inputs: expected classes from 0 to 2, got 3",
+        ),
         ({"training": letters()._replace(inputs=np.zeros((4, 20, 2)))}, ValueError, "inputs: expected shape .*d = 3"),
     ],
 )
