@@ -224,6 +224,9 @@ def test_a_run_that_is_interrupted_and_resumed_is_the_same(tmp_path, name):
     assert path.read_bytes() == (tmp_path / "never").read_bytes()
 
 
+# An interrupt may come between the opening of a file and the line that sees to its closing, or while an object is cleared
+# away; Python then tells that a file was closed late, or that the interrupt was dropped. Neither matters here.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_a_run_that_is_interrupted_at_any_moment(tmp_path):
     """By a timer: while something is computed, measured or written; the timer of each part comes a little later."""
     model, optimizer, training, validation, _ = scenarios()["adam"]
