@@ -8,6 +8,8 @@ from rnnbook._arrays import as_floats
 from rnnbook.initialization import uniform
 
 BLOCK = 2**15  # numbers of one array that a backward pass works on at a time: what it needs then stays in the cache
+SMALL = 10**6  # multiplications of a small product
+FEWEST = 16  # rows of a piece of a matrix that are still worth a call
 
 
 def sigmoid(a):
@@ -23,6 +25,39 @@ def rows(array):
 def columns(array):
     """Return a view of (T, N, H) as (T, H, N): one column for every member of the batch."""
     return array.swapaxes(-2, -1)
+
+
+def pieces(matrix, N):
+    """Cut a matrix that is multiplied with N columns, again and again, into pieces whose products are small.
+
+    Every call of a BLAS library first copies both factors of a large product into an order of its own. For a small one
+    OpenBLAS leaves them where they are, which measured up to a third faster for the same numbers. Where no cut makes the
+    products small, the matrix stays whole. The pieces have shape (count, rows, columns); :func:`in_pieces` is for what
+    comes out.
+    """
+    rows, columns = matrix.shape
+    for count in range(1, rows // FEWEST + 1):
+        if rows % count == 0 and rows // count * columns * N <= SMALL:
+            break
+    else:
+        count = 1
+    if count == 1:
+        return np.asfortranarray(matrix)[None]  # the faster order for a product that is small as it is
+    return np.ascontiguousarray(matrix).reshape(count, rows // count, columns)
+
+
+def in_pieces(array, pieces):
+    """Return a view of an array (..., rows, N) into which the product of :func:`pieces` of a matrix can be written."""
+    return array.reshape(*array.shape[:-2], *pieces.shape[:2], array.shape[-1])
+
+
+def sum_of_outer_products(left, right):
+    """Sum the outer products of the rows of two arrays, as weight gradients do: ``left.T @ right``.
+
+    The transposed product gives the same and measured up to a third faster for tall arrays of which the left one, with
+    all gates beside one another, is the wider.
+    """
+    return np.ascontiguousarray((right.T @ left).T)
 
 
 def blocks(T, size):
