@@ -485,7 +485,7 @@ def test_wrong_parameters(cell):
 
     arguments, _ = draw_cell(cell, T=4, N=3, d=2, H=5)
     for wrong in (rnn.Parameters(*arguments[-4:]), tuple(arguments[-4:]), None):
-        with pytest.raises(TypeError, match=rf"parameters: expected {cell.module.__name__}.Parameters, got \w+\.\w+"):
+        with pytest.raises(TypeError, match=rf"parameters: expected {cell.module.__name__}.Parameters, got (rnnbook|tuple|None)"):
             cell.module.forward(*arguments[:-4], wrong)
     with pytest.raises(ValueError, match="reset: expected 'after' or 'before', got 'never'"):
         gru.forward(*draw_cell(AFTER, 1, 1, 1, 1)[0][:2], None, reset="never")
