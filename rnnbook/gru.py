@@ -48,6 +48,7 @@ from rnnbook._cells import (
     drawn,
     in_pieces,
     pieces,
+    rolled,
     rows,
     sigmoid,
     sum_of_outer_products,
@@ -344,7 +345,7 @@ def backward(cotangents, cache):
     delta = np.ascontiguousarray(delta.T)  # one column for each member of the batch, as in the forward pass
     go_back = _go_back_after if reset == "after" else _go_back_before
     weights_rz, weights_n = np.split(parameters.weight_hh, [2 * H])
-    weights_zr = np.roll(weights_rz, H, axis=0)  # in the order of the factors
+    weights_zr = rolled(weights_rz, H)  # in the order of the factors
     weights = np.concatenate([weights_zr, weights_n]), weights_zr, weights_n
     weights = [pieces(matrix.T, N) for matrix in weights]
 
@@ -359,7 +360,7 @@ def backward(cotangents, cache):
 
     of_inputs, previous = rows(local[..., : 3 * H]), rows(hidden[:-1])  # n, r, z
     weight_ih, bias_ih = sum_of_outer_products(of_inputs, rows(inputs)), of_inputs.sum(axis=0)
-    gradients_inputs = of_inputs @ np.roll(parameters.weight_ih, H, axis=0)
+    gradients_inputs = of_inputs @ rolled(parameters.weight_ih, H)
     if reset == "after":
         of_recurrent = rows(local[..., H:])  # r, z, and what W_n h + c_n has
         weight_hh, bias_hh = sum_of_outer_products(of_recurrent, previous), of_recurrent.sum(axis=0)
@@ -371,11 +372,11 @@ def backward(cotangents, cache):
                 sum_of_outer_products(of_candidate, rows(reset_gate) * previous),
             ]
         )
-        bias_hh = np.roll(bias_ih, -H)
+        bias_hh = rolled(bias_ih, -H)
     return Gradients(
         inputs=gradients_inputs.reshape(T, N, d),
         hidden0=np.ascontiguousarray(delta.T),
-        parameters=Parameters(np.roll(weight_ih, -H, axis=0), weight_hh, np.roll(bias_ih, -H), bias_hh),
+        parameters=Parameters(rolled(weight_ih, -H), weight_hh, rolled(bias_ih, -H), bias_hh),
     )
 
 

@@ -41,6 +41,7 @@ from rnnbook._cells import (
     drawn,
     in_pieces,
     pieces,
+    rolled,
     rows,
     sigmoid,
     sum_of_outer_products,
@@ -205,7 +206,7 @@ def forward(inputs, hidden0, cell0, parameters):
     states = np.empty((T + 1, 5 * H, N), dtype)
     states[0, 4 * H :] = cell0.T
     weights = np.column_stack([parameters.weight_hh, parameters.weight_ih, parameters.bias_ih + parameters.bias_hh])
-    weights = np.roll(weights, H, axis=0)
+    weights = rolled(weights, H)
     half = np.array(0.5, dtype)
     weights[: 3 * H] *= half  # σ(a) = ½ + ½ tanh(a/2): one tanh for all gates
     weights = pieces(weights, N)
@@ -305,7 +306,7 @@ def backward(cotangents, cache):
     dtype = hidden.dtype
     # One column for each member of the batch, as in the forward pass.
     delta_hidden, delta_cell = np.ascontiguousarray(delta_hidden.T), np.ascontiguousarray(delta_cell.T)
-    weights = pieces(np.roll(parameters.weight_hh, H, axis=0).T, N)  # for o, i, f, g
+    weights = pieces(rolled(parameters.weight_hh, H).T, N)  # for o, i, f, g
 
     through = in_pieces(delta_hidden, weights)
 
