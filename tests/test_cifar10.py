@@ -174,7 +174,7 @@ def test_what_is_no_folder(tmp_path):
     (tmp_path / "cifar-10-binary.tar.gz").touch()
     with pytest.raises(NotADirectoryError, match="tar.gz: expected the folder that the archive unpacks to, got a file"):
         cifar10.read(tmp_path / "cifar-10-binary.tar.gz")
-    for records, error in ((0, ValueError), (1.5, TypeError), (True, TypeError)):
+    for records, error in ((0, ValueError), (1.5, TypeError)):
         with pytest.raises(error, match="records: expected"):
             cifar10.read(tmp_path, records=records)
 
