@@ -1,10 +1,12 @@
 """Time forward plus backward of the package's cells, all gradients, against torch.nn.RNN, LSTM and GRU.
 
-    python benchmarks/cells.py [--threads 2] [--clock cpu] [--seconds 2] [--cells lstm gru] [--sizes 3]
+    python benchmarks/cells.py [--threads 2] [--clock cpu] [--seconds 2] [--cells lstm gru] [--sizes 3] [--json FILE]
 
 The two take turns, so that whatever else the machine does falls on both alike, and each turn gives one ratio of the
 times; printed are its median and its quartiles. Before anything is timed the gradients are compared. Without PyTorch
-only the package's own times are printed, and with JAX installed there is a column for its jitted scan as well.
+only the package's own times are printed, and with JAX installed there is a column for its jitted scan as well. With
+``--json`` the rows are also kept in a file, beside those of other numbers of threads that are in it; the figure in the
+book is drawn from `benchmarks/results.json`.
 
 Which processor instructions NumPy's matrix products use is for OpenBLAS to find out. On a machine that it does not know
 it takes older ones, which makes products in float32 up to twice as slow; ``OPENBLAS_CORETYPE=SKYLAKEX`` makes it use
@@ -12,10 +14,14 @@ AVX-512 where the processor has it.
 """
 
 import argparse
+import datetime
 import importlib
+import json
 import os
+import platform
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -148,6 +154,26 @@ def optional(name):
         return None
 
 
+def machine():
+    """Return what processor this is, and how many cores of it there are."""
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return f"{name}, {os.cpu_count()} cores"
+
+
+def keep(file, threads, clock, versions, rows):
+    """Write the rows to a file, in the place of those for as many threads."""
+    others = json.loads(file.read_text())["rows"] if file.exists() else []
+    others = [row for row in others if row["threads"] != threads]
+    found = {"date": str(datetime.date.today()), "machine": machine(), "clock": clock, "versions": versions}
+    lines = ",\n".join(json.dumps(row) for row in sorted(others + rows, key=lambda row: row["threads"]))
+    file.write_text(json.dumps(found)[:-1] + f', "rows": [\n{lines}\n]}}\n')
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=2.0, help="for each line")
@@ -155,6 +181,7 @@ def main():
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu where others keep the machine busy")
     parser.add_argument("--cells", nargs="+", choices=CELLS, default=CELLS)
     parser.add_argument("--sizes", type=int, default=len(SIZES), help="how many of the sizes, the first ones")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the rows in this file as well")
     options = parser.parse_args()
     threads = str(options.threads)
     if any(os.environ.get(variable) != threads for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")):
@@ -165,9 +192,10 @@ def main():
     others = {"PyTorch": optional("torch"), "JAX": optional("jax")}
     if others["PyTorch"]:
         others["PyTorch"].set_num_threads(options.threads)
-    found = ", ".join(f"{name} {module.__version__}" for name, module in others.items() if module)
-    found = ", ".join(filter(None, [f"NumPy {np.__version__}", found]))
+    versions = {"NumPy": np.__version__} | {name: module.__version__ for name, module in others.items() if module}
+    found = ", ".join(f"{name} {version}" for name, version in versions.items())
     print(f"Forward and backward, {threads} thread(s), {options.clock} time; {found}")
+    rows = []
     print(f"{'cell':14}{'dtype':9}{'T':>5} {'N':>3} {'d':>4} {'H':>4} {'rnnbook':>12}   ratio to the other (quartiles)")
     for name in options.cells:
         for dtype in (np.float64, np.float32):
@@ -182,11 +210,17 @@ def main():
                         names.append(other)
                 times = measure(functions, options.seconds, CLOCKS[options.clock])
                 line = f"{name:14}{np.dtype(dtype).name:9}{size[0]:5} {size[1]:3} {size[2]:4} {size[3]:4}"
-                line += f" {1e3 * np.median(times[:, 0]):9.3f} ms"
+                row = dict(zip("TNdH", size)) | {"cell": name, "dtype": np.dtype(dtype).name, "threads": options.threads}
+                row["milliseconds"] = round(1e3 * np.median(times[:, 0]), 4)
+                line += f" {row['milliseconds']:9.3f} ms"
                 for k, other in enumerate(names, 1):
-                    low, middle, high = np.quantile(times[:, 0] / times[:, k], [0.25, 0.5, 0.75])
+                    row[other] = np.quantile(times[:, 0] / times[:, k], [0.25, 0.5, 0.75]).round(4).tolist()
+                    low, middle, high = row[other]
                     line += f"   {other} {middle:.2f} ({low:.2f} to {high:.2f})"
                 print(line, flush=True)
+                rows.append(row)
+    if options.json:
+        keep(options.json, options.threads, options.clock, versions, rows)
 
 
 if __name__ == "__main__":

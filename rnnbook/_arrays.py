@@ -60,6 +60,15 @@ def as_floats(name, value, axes, sizes, like=None):
     return array
 
 
+def as_integer(name, value, least=None):
+    """Return `value`, an integer that is not below `least`."""
+    if not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name}: expected an integer, got {value!r}")
+    if least is not None and value < least:
+        raise ValueError(f"{name}: expected at least {least}, got {value}")
+    return int(value)
+
+
 def _described(names, sizes):
     """Describe a shape in words: ``(T, N, d) with N = 3``."""
     text = f"({', '.join(names)}{',' if len(names) == 1 else ''})"

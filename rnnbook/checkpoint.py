@@ -18,7 +18,7 @@ from math import ceil, comb, sqrt
 import numpy as np
 
 from rnnbook import rnn
-from rnnbook._arrays import as_floats
+from rnnbook._arrays import as_floats, as_integer
 
 __all__ = ["forward_steps", "gradients", "gradients_in_segments", "repetitions", "reverse", "split"]
 
@@ -50,7 +50,7 @@ def repetitions(T, slots):
     >>> repetitions(1000, 10), repetitions(10_000, 10), repetitions(19_448, 10)
     (4, 7, 7)
     """
-    T, slots = rnn._size("T", T, 1), rnn._size("slots", slots, 1)
+    T, slots = as_integer("T", T, 1), as_integer("slots", slots, 1)
     r = 0
     while comb(slots + r, slots) < T:
         r += 1
@@ -92,7 +92,7 @@ def forward_steps(T, slots):
     44 1955
     1000 1000
     """
-    if rnn._size("T", T, 0) == 0:
+    if as_integer("T", T, 0) == 0:
         return 0
     r = repetitions(T, slots)
     return r * T - comb(slots + r, slots + 1) + 1
@@ -127,7 +127,7 @@ def split(T, slots):
     >>> split(10, 3), split(10, 10)
     (4, 1)
     """
-    T, slots = rnn._size("T", T, 2), rnn._size("slots", slots, 2)
+    T, slots = as_integer("T", T, 2), as_integer("slots", slots, 2)
     r = repetitions(T, slots)
     return min(comb(slots + r - 1, slots), T - comb(slots + r - 2, slots - 1))
 
@@ -176,7 +176,7 @@ def reverse(step, initial, T, slots):
     >>> len(made) == forward_steps(6, slots=2)
     True
     """
-    T, slots = rnn._size("T", T, 0), rnn._size("slots", slots, 1)
+    T, slots = as_integer("T", T, 0), as_integer("slots", slots, 1)
     stored = [(0, initial)]
     if T == 0:
         yield initial
@@ -235,9 +235,9 @@ def gradients(inputs, hidden0, parameters, loss_gradient, *, slots):
     >>> np.array_equal(few.parameters.weight_hh, all_stored.parameters.weight_hh)
     True
     """
-    inputs, hidden0, parameters = rnn._checked(inputs, hidden0, parameters)
+    inputs, (hidden0,), parameters = rnn._checked(inputs, hidden0, parameters)
     weight_ih, weight_hh, bias_ih, bias_hh = parameters
-    slots = rnn._size("slots", slots, 1)
+    slots = as_integer("slots", slots, 1)
 
     def step(t, before):
         recurrent, input_t = before @ weight_hh.T, inputs[t - 1] @ weight_ih.T
@@ -304,9 +304,9 @@ def gradients_in_segments(inputs, hidden0, parameters, loss_gradient, *, length=
     >>> np.allclose(in_segments.parameters.weight_hh, at_once.parameters.weight_hh, rtol=1e-13)
     True
     """
-    inputs, hidden0, parameters = rnn._checked(inputs, hidden0, parameters)
+    inputs, (hidden0,), parameters = rnn._checked(inputs, hidden0, parameters)
     T = len(inputs)
-    length = rnn._size("length", max(1, ceil(sqrt(T))) if length is None else length, 1)
+    length = as_integer("length", max(1, ceil(sqrt(T))) if length is None else length, 1)
     total = _zeros(inputs, parameters)
     inputs_gradient = np.empty(inputs.shape, inputs.dtype)
     delta = np.zeros(hidden0.shape, inputs.dtype)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnbook._arrays import as_integer
 from rnnbook.tasks import Sequences, Split, fingerprint
 
 __all__ = ["Cifar10", "Rows", "read", "split"]
@@ -101,10 +102,7 @@ def read(folder, *, records=10000):
         If a file has another size, or a label is greater than 9, or there are not ten names; the message names the file.
     """
     folder = Path(folder)
-    if isinstance(records, bool) or not isinstance(records, (int, np.integer)):
-        raise TypeError(f"records: expected an integer, got {records!r}")
-    if records < 1:
-        raise ValueError(f"records: expected at least 1, got {records}")
+    records = as_integer("records", records, 1)
     _look(folder)
     names = _names(folder / NAMES_FILE)
     images, labels = np.empty((5 * records, *SHAPE), np.uint8), np.empty(5 * records, np.uint8)
@@ -137,10 +135,7 @@ def split(data, *, limit=None):
         If `limit` is not an integer, or less than 1.
     """
     if limit is not None:
-        if isinstance(limit, bool) or not isinstance(limit, (int, np.integer)):
-            raise TypeError(f"limit: expected an integer, got {limit!r}")
-        if limit < 1:
-            raise ValueError(f"limit: expected at least 1, got {limit}")
+        limit = as_integer("limit", limit, 1)
     for_validation = np.arange(len(data.labels)) % 10 == 9
     training, validation = np.flatnonzero(~for_validation)[:limit], np.flatnonzero(for_validation)[:limit]
     images = data.images[training]

@@ -46,8 +46,12 @@ from rnnbook._cells import (
     checked_cotangents,
     columns,
     drawn,
+    in_pieces,
+    pieces,
+    rolled,
     rows,
     sigmoid,
+    sum_of_outer_products,
     zeros_like,
 )
 
@@ -232,10 +236,12 @@ def _run_after(gates, states, recurrent, weights_hh, bias_recurrent):
     half = np.array(0.5, gates.dtype)
     product, scratch = np.empty((3 * H, N), gates.dtype), np.empty((H, N), gates.dtype)
     of_gates, of_candidate = product[: 2 * H], product[2 * H :]
+    weights_hh = pieces(weights_hh, N)
+    written = in_pieces(product, weights_hh)
     split = gates[:, : 2 * H], gates[:, :H], gates[:, H : 2 * H], gates[:, 2 * H :]
     steps = zip(states[:-1], states[1:], recurrent, *split)
     for previous, following, recurrent_t, sigmoids, r, z, n in steps:
-        np.dot(weights_hh, previous, out=product)
+        np.matmul(weights_hh, previous, out=written)
         np.add(sigmoids, of_gates, sigmoids)
         np.tanh(sigmoids, sigmoids)
         np.multiply(sigmoids, half, sigmoids)
@@ -253,17 +259,18 @@ def _run_before(gates, states, weights_hh):
     """Do the same with the reset gate acting on h, so that W_n has to wait for it."""
     _, H, N = states.shape
     half = np.array(0.5, gates.dtype)
-    weights_gates, weights_candidate = weights_hh[: 2 * H], weights_hh[2 * H :]
+    weights_gates, weights_candidate = pieces(weights_hh[: 2 * H], N), pieces(weights_hh[2 * H :], N)
     of_gates, scratch, of_candidate = (np.empty((height, N), gates.dtype) for height in (2 * H, H, H))
+    written, written_later = in_pieces(of_gates, weights_gates), in_pieces(of_candidate, weights_candidate)
     steps = zip(states[:-1], states[1:], gates[:, : 2 * H], gates[:, :H], gates[:, H : 2 * H], gates[:, 2 * H :])
     for previous, following, sigmoids, r, z, n in steps:
-        np.dot(weights_gates, previous, out=of_gates)
+        np.matmul(weights_gates, previous, out=written)
         np.add(sigmoids, of_gates, sigmoids)
         np.tanh(sigmoids, sigmoids)
         np.multiply(sigmoids, half, sigmoids)
         np.add(sigmoids, half, sigmoids)
         np.multiply(r, previous, scratch)
-        np.dot(weights_candidate, scratch, out=of_candidate)
+        np.matmul(weights_candidate, scratch, out=written_later)
         np.add(n, of_candidate, n)
         np.tanh(n, n)
         np.subtract(previous, n, scratch)  # h_t = n + z ⊙ (h_{t-1} - n)
@@ -338,9 +345,9 @@ def backward(cotangents, cache):
     delta = np.ascontiguousarray(delta.T)  # one column for each member of the batch, as in the forward pass
     go_back = _go_back_after if reset == "after" else _go_back_before
     weights_rz, weights_n = np.split(parameters.weight_hh, [2 * H])
-    weights_zr = np.roll(weights_rz, H, axis=0)  # in the order of the factors
+    weights_zr = rolled(weights_rz, H)  # in the order of the factors
     weights = np.concatenate([weights_zr, weights_n]), weights_zr, weights_n
-    weights = [np.ascontiguousarray(matrix.T) for matrix in weights]
+    weights = [pieces(matrix.T, N) for matrix in weights]
 
     kept = (1, 3, 2, 4) if reset == "after" else (1, 3, 2)  # the factors of n, r, z, and of W_n h + c_n
     local = np.empty((T, N, len(kept) * H), hidden.dtype)
@@ -352,19 +359,24 @@ def backward(cotangents, cache):
             local[block, :, k * H : (k + 1) * H] = columns(factors[:, factor])
 
     of_inputs, previous = rows(local[..., : 3 * H]), rows(hidden[:-1])  # n, r, z
-    weight_ih, bias_ih = of_inputs.T @ rows(inputs), of_inputs.sum(axis=0)
-    gradients_inputs = of_inputs @ np.roll(parameters.weight_ih, H, axis=0)
+    weight_ih, bias_ih = sum_of_outer_products(of_inputs, rows(inputs)), of_inputs.sum(axis=0)
+    gradients_inputs = of_inputs @ rolled(parameters.weight_ih, H)
     if reset == "after":
         of_recurrent = rows(local[..., H:])  # r, z, and what W_n h + c_n has
-        weight_hh, bias_hh = of_recurrent.T @ previous, of_recurrent.sum(axis=0)
+        weight_hh, bias_hh = sum_of_outer_products(of_recurrent, previous), of_recurrent.sum(axis=0)
     else:
         of_gates, of_candidate = of_inputs[:, H:], of_inputs[:, :H]
-        weight_hh = np.concatenate([of_gates.T @ previous, of_candidate.T @ (rows(reset_gate) * previous)])
-        bias_hh = np.roll(bias_ih, -H)
+        weight_hh = np.concatenate(
+            [
+                sum_of_outer_products(of_gates, previous),
+                sum_of_outer_products(of_candidate, rows(reset_gate) * previous),
+            ]
+        )
+        bias_hh = rolled(bias_ih, -H)
     return Gradients(
         inputs=gradients_inputs.reshape(T, N, d),
         hidden0=np.ascontiguousarray(delta.T),
-        parameters=Parameters(np.roll(weight_ih, -H, axis=0), weight_hh, np.roll(bias_ih, -H), bias_hh),
+        parameters=Parameters(rolled(weight_ih, -H), weight_hh, rolled(bias_ih, -H), bias_hh),
     )
 
 
@@ -372,12 +384,13 @@ def _go_back_after(factors, cotangents, delta, weights):
     """Multiply the factors of each step, the last first, with the cotangent of its hidden state, and hand that on."""
     length, _, H, N = factors.shape
     flat = factors.reshape(length, 5 * H, N)
+    written = in_pieces(delta, weights[0])
     for cotangent, all_t, kept, of_products in zip(
         cotangents[::-1], factors[::-1], factors[::-1, 0], flat[::-1, 2 * H :]
     ):
         np.add(delta, cotangent, delta)
         np.multiply(all_t, delta, all_t)
-        np.dot(weights[0], of_products, out=delta)
+        np.matmul(weights[0], of_products, out=written)
         np.add(delta, kept, delta)
 
 
@@ -386,6 +399,7 @@ def _go_back_before(factors, cotangents, delta, weights):
     length, _, H, N = factors.shape
     flat = factors.reshape(length, 5 * H, N)
     through = np.empty((H, N), factors.dtype)
+    written, written_before = in_pieces(delta, weights[1]), in_pieces(through, weights[2])
     for cotangent, of_state, kept, n, of_reset, of_gates, to_state in zip(
         cotangents[::-1],
         factors[::-1, :3],
@@ -397,9 +411,9 @@ def _go_back_before(factors, cotangents, delta, weights):
     ):
         np.add(delta, cotangent, delta)
         np.multiply(of_state, delta, of_state)
-        np.dot(weights[2], n, out=through)
+        np.matmul(weights[2], n, out=written_before)
         np.multiply(of_reset, through, of_reset)
-        np.dot(weights[1], of_gates, out=delta)
+        np.matmul(weights[1], of_gates, out=written)
         np.add(delta, kept, delta)
         np.add(delta, to_state, delta)
 

@@ -9,7 +9,7 @@ from numbers import Real
 
 import numpy as np
 
-from rnnbook._arrays import FLOATS, as_floats
+from rnnbook._arrays import FLOATS, as_floats, as_integer
 
 __all__ = ["forget_gate_bias", "identity", "orthogonal", "scaled", "uniform"]
 
@@ -161,8 +161,7 @@ def scaled(size, radius, *, rng, dtype=np.float64):
     """
     dtype = _checked(rng, dtype)
     radius = _number("radius", radius)
-    if size < 1:
-        raise ValueError(f"size: expected at least 1, got {size}")
+    as_integer("size", size, 1)
     matrix = rng.normal(size=(size, size))
     matrix *= radius / np.max(np.abs(np.linalg.eigvals(matrix)))
     return matrix.astype(dtype)

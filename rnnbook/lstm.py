@@ -39,8 +39,12 @@ from rnnbook._cells import (
     checked_cotangents,
     columns,
     drawn,
+    in_pieces,
+    pieces,
+    rolled,
     rows,
     sigmoid,
+    sum_of_outer_products,
     zeros_like,
 )
 
@@ -202,14 +206,16 @@ def forward(inputs, hidden0, cell0, parameters):
     states = np.empty((T + 1, 5 * H, N), dtype)
     states[0, 4 * H :] = cell0.T
     weights = np.column_stack([parameters.weight_hh, parameters.weight_ih, parameters.bias_ih + parameters.bias_hh])
-    weights = np.roll(weights, H, axis=0)
+    weights = rolled(weights, H)
     half = np.array(0.5, dtype)
     weights[: 3 * H] *= half  # σ(a) = ½ + ½ tanh(a/2): one tanh for all gates
+    weights = pieces(weights, N)
 
     products, tanh_cell = np.empty((2 * H, N), dtype), np.empty((H, N), dtype)
     written, kept = products[:H], products[H:]
     steps = zip(
         stacked,
+        in_pieces(states[:-1, : 4 * H], weights),
         states[:-1, : 4 * H],
         states[:-1, : 3 * H],
         states[:-1, H : 3 * H],
@@ -218,8 +224,8 @@ def forward(inputs, hidden0, cell0, parameters):
         states[1:, 4 * H :],
         stacked[1:, :H],
     )
-    for stacked_t, gates, sigmoids, input_forget, candidate_cell, output, cell, hidden in steps:
-        np.dot(weights, stacked_t, out=gates)
+    for stacked_t, arguments, gates, sigmoids, input_forget, candidate_cell, output, cell, hidden in steps:
+        np.matmul(weights, stacked_t, out=arguments)
         np.tanh(gates, gates)
         np.multiply(sigmoids, half, sigmoids)
         np.add(sigmoids, half, sigmoids)
@@ -300,7 +306,9 @@ def backward(cotangents, cache):
     dtype = hidden.dtype
     # One column for each member of the batch, as in the forward pass.
     delta_hidden, delta_cell = np.ascontiguousarray(delta_hidden.T), np.ascontiguousarray(delta_cell.T)
-    weights = np.ascontiguousarray(np.roll(parameters.weight_hh, H, axis=0).T)  # for o, i, f, g
+    weights = pieces(rolled(parameters.weight_hh, H).T, N)  # for o, i, f, g
+
+    through = in_pieces(delta_hidden, weights)
 
     local = np.empty((T, N, 4 * H), dtype)  # the cotangents of the gates' arguments
     for block in blocks(T, N * H):
@@ -322,7 +330,7 @@ def backward(cotangents, cache):
             np.add(carried, into_cell, delta_cell)
             np.multiply(of_cell, delta_cell, of_cell)
             carried = previous_cell
-            np.dot(weights, of_gates, out=delta_hidden)
+            np.matmul(weights, of_gates, out=through)
         delta_cell[...] = carried
         local[block, :, : 3 * H] = columns(factors[:, 2:5].reshape(length, 3 * H, N))
         local[block, :, 3 * H :] = columns(factors[:, 1])
@@ -333,7 +341,12 @@ def backward(cotangents, cache):
         inputs=(local @ parameters.weight_ih).reshape(inputs.shape),
         hidden0=np.ascontiguousarray(delta_hidden.T),
         cell0=np.ascontiguousarray(delta_cell.T),
-        parameters=Parameters(local.T @ rows(inputs), local.T @ rows(hidden[:-1]), bias, bias.copy()),
+        parameters=Parameters(
+            weight_ih=sum_of_outer_products(local, rows(inputs)),
+            weight_hh=sum_of_outer_products(local, rows(hidden[:-1])),
+            bias_ih=bias,
+            bias_hh=bias.copy(),
+        ),
     )
 
 

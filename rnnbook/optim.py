@@ -119,8 +119,7 @@ class SGD:
     nesterov: bool = False
 
     def __post_init__(self):
-        _in_range("learning_rate", self.learning_rate, 0, math.inf)
-        _in_range("momentum", self.momentum, 0, 1)
+        _check_ranges(self, learning_rate=math.inf, momentum=1)
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov: expected a momentum greater than 0 with it, got 0")
 
@@ -155,7 +154,7 @@ class SGD:
             If the three do not fit together; the message names the entry.
         """
         _check(self, SGDState, gradients, state, parameters, velocity=self.momentum)
-        eta, mu = float(self.learning_rate), float(self.momentum)
+        eta, mu = self.learning_rate, self.momentum
         velocity, direction = None, gradients
         if mu:
             velocity = direction = mapped(lambda v, g: mu * v + g, state.velocity, gradients)
@@ -240,11 +239,7 @@ class Adam:
     weight_decay: float = 0.0
 
     def __post_init__(self):
-        _in_range("learning_rate", self.learning_rate, 0, math.inf)
-        _in_range("beta1", self.beta1, 0, 1)
-        _in_range("beta2", self.beta2, 0, 1)
-        _in_range("epsilon", self.epsilon, 0, math.inf)
-        _in_range("weight_decay", self.weight_decay, 0, math.inf)
+        _check_ranges(self, learning_rate=math.inf, beta1=1, beta2=1, epsilon=math.inf, weight_decay=math.inf)
 
     def initialize(self, parameters):
         """Return the state before the first step.
@@ -277,10 +272,10 @@ class Adam:
             If the three do not fit together; the message names the entry.
         """
         _check(self, AdamState, gradients, state, parameters, first_moment=True, second_moment=True)
-        beta1, beta2, epsilon = float(self.beta1), float(self.beta2), float(self.epsilon)
+        beta1, beta2, epsilon = self.beta1, self.beta2, self.epsilon
         step = state.step + 1
-        shrink = 1 - float(self.learning_rate) * float(self.weight_decay)
-        rate = float(self.learning_rate) / (1 - beta1**step)
+        shrink = 1 - self.learning_rate * self.weight_decay
+        rate = self.learning_rate / (1 - beta1**step)
         root = math.sqrt(1 - beta2**step)
 
         first = mapped(lambda m, g: beta1 * m + (1 - beta1) * np.asarray(g), state.first_moment, gradients)
@@ -308,10 +303,14 @@ def _check(optimizer, kind, gradients, state, parameters, **has):
             check_alike(f"state.{name}", getattr(state, name), "parameters", parameters)
 
 
-def _in_range(name, value, least, bound):
-    """Raise an error unless the number is at least the one and less than the other."""
-    if not isinstance(value, Real) or isinstance(value, bool):
-        raise TypeError(f"{name}: expected a number, got {value!r}")
-    if not least <= value < bound:
-        described = f"at least {least}" + (f" and less than {bound}" if bound < math.inf else " and finite")
-        raise ValueError(f"{name}: expected a number that is {described}, got {value!r}")
+def _check_ranges(optimizer, **bounds):
+    """Raise an error unless each number is at least 0 and less than its bound; and make Python's floats of them."""
+    for name, bound in bounds.items():
+        value = getattr(optimizer, name)
+        if not isinstance(value, Real) or isinstance(value, bool):
+            raise TypeError(f"{name}: expected a number, got {value!r}")
+        if not 0 <= value < bound:
+            described = f"at least 0 and less than {bound}" if bound < math.inf else "at least 0 and finite"
+            raise ValueError(f"{name}: expected a number that is {described}, got {value!r}")
+        # NumPy's would make float64 of float32 parameters, and a checkpoint cannot hold all of them.
+        object.__setattr__(optimizer, name, float(value))

@@ -28,12 +28,13 @@ complex step can differentiate the network, and the gradient once more. A sequen
 hidden state is then the initial one; a batch may be empty.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
-from rnnbook._arrays import FLOATS, as_array, as_floats
+from rnnbook._arrays import as_array, as_floats, as_integer
+from rnnbook._cells import checked, checked_cotangents, drawn, require_kind, rows, sum_of_outer_products, zeros_like
+from rnnbook.initialization import uniform
 
 __all__ = [
     "Cache",
@@ -154,9 +155,7 @@ def initialize(input_size, hidden_size, *, rng, dtype=np.float64):
     100 0.6
     400 0.59
     """
-    draw = _uniform(hidden_size, rng, dtype)
-    d, H = _size("input_size", input_size, 0), hidden_size
-    return Parameters(weight_ih=draw(H, d), weight_hh=draw(H, H), bias_ih=draw(H), bias_hh=draw(H))
+    return Parameters(*drawn(1, input_size, hidden_size, rng, dtype))
 
 
 def initialize_readout(hidden_size, output_size, *, rng, dtype=np.float64):
@@ -183,9 +182,9 @@ def initialize_readout(hidden_size, output_size, *, rng, dtype=np.float64):
     >>> initialize_readout(4, 2, rng=np.random.default_rng(0), dtype=np.float32).bias_ho.round(3)
     array([0.044, 0.435], dtype=float32)
     """
-    draw = _uniform(hidden_size, rng, dtype)
-    q, H = _size("output_size", output_size, 0), hidden_size
-    return ReadoutParameters(weight_ho=draw(q, H), bias_ho=draw(q))
+    H, q = as_integer("hidden_size", hidden_size, 1), as_integer("output_size", output_size, 0)
+    weight_ho, bias_ho = (uniform(shape, 1 / np.sqrt(H), rng=rng, dtype=dtype) for shape in ((q, H), (q,)))
+    return ReadoutParameters(weight_ho, bias_ho)
 
 
 def forward(inputs, hidden0, parameters):
@@ -232,7 +231,7 @@ def forward(inputs, hidden0, parameters):
     >>> np.allclose(np.concatenate([first, second]), hidden, rtol=1e-14), np.allclose(final_too, final, rtol=1e-14)
     (True, True)
     """
-    inputs, hidden0, parameters = _checked(inputs, hidden0, parameters)
+    inputs, (hidden0,), parameters = _checked(inputs, hidden0, parameters)
     (T, N, _), H = inputs.shape, hidden0.shape[1]
     weight_ih, weight_hh, bias_ih, bias_hh = parameters
 
@@ -240,11 +239,11 @@ def forward(inputs, hidden0, parameters):
     states[0] = hidden0
     hidden = states[1:]
     # U x_t + b for all t in one product, which writes where the hidden states will stand.
-    np.matmul(_rows(inputs), weight_ih.T, out=_rows(hidden))
+    np.matmul(rows(inputs), weight_ih.T, out=rows(hidden))
     hidden += bias_ih + bias_hh
-    recurrent = np.empty((N, H), inputs.dtype)
+    weight_hh, recurrent = np.ascontiguousarray(weight_hh.T), np.empty((N, H), inputs.dtype)
     for before, after in zip(states, hidden):
-        np.dot(before, weight_hh.T, out=recurrent)  # a small product starts faster in dot than in matmul
+        np.dot(before, weight_hh, out=recurrent)  # a small product starts faster in dot than in matmul
         after += recurrent
         np.tanh(after, out=after)
 
@@ -350,7 +349,7 @@ def backward(cotangents, cache):
     np.True_
     """
     inputs, states, (weight_ih, weight_hh, _, _) = cache
-    cotangents_hidden, delta = _checked_cotangents(cotangents, cache)
+    cotangents_hidden, (delta,) = _checked_cotangents(cotangents, cache)
 
     # Starts as D_t, for all t; in the loop it becomes D_t δ_t, the cotangents of the arguments of tanh.
     local = np.square(states[1:])
@@ -360,14 +359,14 @@ def backward(cotangents, cache):
         local_t *= delta
         np.dot(local_t, weight_hh, out=delta)
 
-    local = _rows(local)
+    local = rows(local)
     bias = local.sum(axis=0)
     return Gradients(
         inputs=(local @ weight_ih).reshape(inputs.shape),
         hidden0=delta,
         parameters=Parameters(
-            weight_ih=local.T @ _rows(inputs),
-            weight_hh=local.T @ _rows(states[:-1]),
+            weight_ih=sum_of_outer_products(local, rows(inputs)),
+            weight_hh=sum_of_outer_products(local, rows(states[:-1])),
             bias_ih=bias,
             bias_hh=bias.copy(),
         ),
@@ -410,7 +409,7 @@ def reference_forward(inputs, hidden0, parameters):
     >>> print(round((1 - h2**2) * (h1 + W * (1 - h1**2) * h0), 14))
     0.2939281513388
     """
-    inputs, hidden0, parameters = _checked(inputs, hidden0, parameters, as_array)
+    inputs, (hidden0,), parameters = _checked(inputs, hidden0, parameters, as_array)
     weight_ih, weight_hh, bias_ih, bias_hh = parameters
     states = [hidden0]
     for inputs_t in inputs:
@@ -451,7 +450,7 @@ def reference_backward(cotangents, cache):
     True
     """
     inputs, states, (weight_ih, weight_hh, _, _) = cache
-    cotangents_hidden, delta = _checked_cotangents(cotangents, cache, as_array)
+    cotangents_hidden, (delta,) = _checked_cotangents(cotangents, cache, as_array)
     gradients = _zeros(cache, np.result_type(states, cotangents_hidden, delta))
     for t in range(len(inputs), 0, -1):
         delta = cotangents_hidden[t - 1] + delta
@@ -507,7 +506,7 @@ def backward_double_sum(cotangents, cache):
     """
     inputs, states, (weight_ih, weight_hh, _, _) = cache
     (T, N, _), H = inputs.shape, states.shape[2]
-    cotangents_hidden, cotangents_final = _checked_cotangents(cotangents, cache)
+    cotangents_hidden, (cotangents_final,) = _checked_cotangents(cotangents, cache)
     gradients = _zeros(cache, states.dtype)
     if T == 0:
         gradients.hidden0[...] = cotangents_final  # the final hidden state is the initial one
@@ -627,7 +626,7 @@ def long_product(hidden, weight_hh, t, k):
     """
     sizes = {}
     hidden = as_floats("hidden", hidden, "T N H", sizes)
-    if not 0 <= _integer("k", k) <= _integer("t", t) <= sizes["T"]:
+    if not 0 <= as_integer("k", k) <= as_integer("t", t) <= sizes["T"]:
         raise ValueError(f"t, k: expected 0 <= k <= t <= T with T = {sizes['T']}, got t = {t}, k = {k}")
     product = np.broadcast_to(np.eye(sizes["H"], dtype=hidden.dtype), (sizes["N"], sizes["H"], sizes["H"])).copy()
     for factor in step_jacobian(hidden[k:t], weight_hh):
@@ -668,14 +667,13 @@ def readout_forward(hidden, parameters):
     array([[ 0.25],
            [-0.5 ]])
     """
-    if not isinstance(parameters, ReadoutParameters):
-        raise TypeError(f"parameters: expected ReadoutParameters, got {type(parameters).__name__}")
+    require_kind(parameters, ReadoutParameters)
     sizes = {}
     hidden = as_floats("hidden", hidden, "... H", sizes)
     like = ("hidden", hidden)
     weight_ho = as_floats("parameters.weight_ho", parameters.weight_ho, "q H", sizes, like)
     bias_ho = as_floats("parameters.bias_ho", parameters.bias_ho, "q", sizes, like)
-    outputs = _rows(hidden) @ weight_ho.T
+    outputs = rows(hidden) @ weight_ho.T
     outputs += bias_ho
     return outputs.reshape(sizes["..."] + (sizes["q"],)), ReadoutCache(hidden, ReadoutParameters(weight_ho, bias_ho))
 
@@ -733,81 +731,22 @@ def readout_backward(cotangents, cache):
     hidden, (weight_ho, _) = cache
     sizes = {"...": hidden.shape[:-1], "q": len(weight_ho)}
     cotangents = as_floats("cotangents", cotangents, "... q", sizes, like=("hidden", hidden))
-    flat = _rows(cotangents)
+    flat = rows(cotangents)
     return ReadoutGradients(
         hidden=(flat @ weight_ho).reshape(hidden.shape),
-        parameters=ReadoutParameters(weight_ho=flat.T @ _rows(hidden), bias_ho=flat.sum(axis=0)),
+        parameters=ReadoutParameters(weight_ho=flat.T @ rows(hidden), bias_ho=flat.sum(axis=0)),
     )
 
 
 def _checked(inputs, hidden0, parameters, convert=as_floats):
-    """Return the arguments of the forward pass as arrays whose shapes, and with `as_floats` whose dtypes, agree."""
-    if not isinstance(parameters, Parameters):
-        raise TypeError(f"parameters: expected Parameters, got {type(parameters).__name__}")
-    sizes = {}
-    inputs = convert("inputs", inputs, "T N d", sizes)
-    like = {"like": ("inputs", inputs)} if convert is as_floats else {}
-    hidden0 = convert("hidden0", hidden0, "N H", sizes, **like)
-    axes = Parameters(weight_ih="H d", weight_hh="H H", bias_ih="H", bias_hh="H")
-    arrays = []
-    for name, array, names in zip(Parameters._fields, parameters, axes):
-        arrays.append(convert(f"parameters.{name}", array, names, sizes, **like))
-    return inputs, hidden0, Parameters(*arrays)
+    return checked(inputs, {"hidden0": hidden0}, parameters, Parameters, 1, convert)
 
 
 def _checked_cotangents(cotangents, cache, convert=as_floats):
-    """Return the cotangents of the hidden states, and those of the final one as an array that may be written to."""
-    try:
-        cotangents_hidden, cotangents_final = cotangents
-    except (TypeError, ValueError):
-        raise TypeError(
-            f"cotangents: expected a pair, for all hidden states and for the final one, got {type(cotangents).__name__}"
-        ) from None
-    T, N, H = cache.states[1:].shape
-    sizes = {"T": T, "N": N, "H": H}
-    like = {"like": ("the cache", cache.states)} if convert is as_floats else {}
-    if cotangents_hidden is None:
-        cotangents_hidden = np.broadcast_to(np.zeros((), cache.states.dtype), (T, N, H))
-    else:
-        cotangents_hidden = convert("cotangents[0]", cotangents_hidden, "T N H", sizes, **like)
-    if cotangents_final is None:
-        return cotangents_hidden, np.zeros((N, H), cache.states.dtype)
-    # A copy: the backward passes write the running cotangent over it.
-    return cotangents_hidden, np.array(convert("cotangents[1]", cotangents_final, "N H", sizes, **like), order="C")
-
-
-def _rows(array):
-    """Return the array with two axes, one row for every step and member of the batch; a view where there can be one."""
-    return array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
+    return checked_cotangents(cotangents, ("the final one",), cache.states[1:], convert)
 
 
 def _zeros(cache, dtype):
     """Return gradients of zeros, for the slow backward passes to add to."""
-    return Gradients(
-        inputs=np.zeros(cache.inputs.shape, dtype),
-        hidden0=np.zeros(cache.states.shape[1:], dtype),
-        parameters=Parameters(*(np.zeros(parameter.shape, dtype) for parameter in cache.parameters)),
-    )
-
-
-def _uniform(hidden_size, rng, dtype):
-    """Return a function that draws an array of the given shape."""
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng: expected a numpy.random.Generator, got {type(rng).__name__}")
-    dtype = np.dtype(dtype)
-    if dtype not in FLOATS:
-        raise TypeError(f"dtype: expected float32 or float64, got {dtype}")
-    bound = 1 / np.sqrt(_size("hidden_size", hidden_size, 1))
-    return lambda *shape: rng.uniform(-bound, bound, shape).astype(dtype)
-
-
-def _size(name, value, least):
-    if _integer(name, value) < least:
-        raise ValueError(f"{name}: expected at least {least}, got {value}")
-    return value
-
-
-def _integer(name, value):
-    if not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name}: expected an integer, got {value!r}")
-    return value
+    inputs, hidden0 = np.zeros(cache.inputs.shape, dtype), np.zeros(cache.states.shape[1:], dtype)
+    return Gradients(inputs, hidden0, zeros_like(cache.parameters, dtype))

@@ -25,6 +25,7 @@ import numpy as np
 
 from rnnbook import rnn
 from rnnbook._arrays import as_floats
+from rnnbook._cells import require_kind
 
 __all__ = ["Gradients", "State", "gradients", "start", "step", "vjp"]
 
@@ -78,11 +79,10 @@ def start(hidden0, parameters):
     """
     sizes = {}
     hidden0 = as_floats("hidden0", hidden0, "N H", sizes)
-    if not isinstance(parameters, rnn.Parameters):
-        raise TypeError(f"parameters: expected Parameters, got {type(parameters).__name__}")
+    require_kind(parameters, rnn.Parameters)
     as_floats("parameters.weight_ih", parameters.weight_ih, "H d", sizes, like=("hidden0", hidden0))
     no_inputs = np.zeros((0, sizes["N"], sizes["d"]), hidden0.dtype)
-    _, hidden0, parameters = rnn._checked(no_inputs, hidden0, parameters)
+    _, (hidden0,), parameters = rnn._checked(no_inputs, hidden0, parameters)
     (N, H), d = hidden0.shape, parameters.weight_ih.shape[1]
     identity = np.broadcast_to(np.eye(H, dtype=hidden0.dtype), (N, H, H))
     return State(hidden0.copy(), np.zeros((N, H, H, H + d + 1), hidden0.dtype), identity.copy())
@@ -125,7 +125,7 @@ def step(state, inputs, parameters):
     """
     before = as_floats("state.hidden", state.hidden, "N H", {})
     inputs = as_floats("inputs", inputs, "N d", {"N": len(before)}, like=("state.hidden", before))
-    inputs, before, parameters = rnn._checked(inputs[None], before, parameters)
+    inputs, (before,), parameters = rnn._checked(inputs[None], before, parameters)
     weight_ih, weight_hh, bias_ih, bias_hh = parameters
     (inputs,), (N, H) = inputs, before.shape
     recurrent, input_t = before @ weight_hh.T, inputs @ weight_ih.T
@@ -219,7 +219,7 @@ def gradients(inputs, hidden0, parameters, loss_gradient):
     >>> np.allclose(forwards.parameters.weight_hh, backwards.parameters.weight_hh, rtol=1e-12)
     True
     """
-    inputs, hidden0, parameters = rnn._checked(inputs, hidden0, parameters)
+    inputs, (hidden0,), parameters = rnn._checked(inputs, hidden0, parameters)
     state = start(hidden0, parameters)
     total = vjp(state, np.zeros(hidden0.shape, inputs.dtype))
     for t, inputs_t in enumerate(inputs):

@@ -11,7 +11,7 @@ from numbers import Real
 
 import numpy as np
 
-from rnnbook._arrays import as_floats
+from rnnbook._arrays import as_floats, as_integer
 
 __all__ = [
     "eigenvector_condition",
@@ -132,7 +132,7 @@ def power(matrix, exponent, *, largest_condition=1e8):
     most 1e+08, got ...; use numpy.linalg.matrix_power
     """
     matrix = _square("matrix", matrix, "H H")
-    exponent = _count("exponent", exponent)
+    exponent = as_integer("exponent", exponent, 0)
     eigenvalues, eigenvectors = np.linalg.eig(matrix)
     condition = _condition(eigenvectors)
     if not condition <= largest_condition:
@@ -172,7 +172,7 @@ def jordan_block(eigenvalue, size):
            [0. , 0. , 0.9]])
     """
     eigenvalue = _real("eigenvalue", eigenvalue)
-    size = _count("size", size, 1)
+    size = as_integer("size", size, 1)
     return eigenvalue * np.eye(size) + np.eye(size, k=1)
 
 
@@ -214,7 +214,7 @@ def jordan_block_power(eigenvalue, size, exponent):
     100 [0.    0.003 0.162]
     """
     eigenvalue = _real("eigenvalue", eigenvalue)
-    size, exponent = _count("size", size, 1), _count("exponent", exponent)
+    size, exponent = as_integer("size", size, 1), as_integer("exponent", exponent, 0)
     diagonals = [
         math.comb(exponent, k) * eigenvalue ** (exponent - k) if k <= exponent else 0.0 for k in range(size)
     ]
@@ -249,7 +249,7 @@ def power_norms(matrix, steps):
     (np.int64(6), np.float64(5.42), np.int64(28))
     """
     matrix = _square("matrix", matrix, "H H")
-    steps = _count("steps", steps)
+    steps = as_integer("steps", steps, 0)
     return product_norms(np.broadcast_to(matrix, (steps, *matrix.shape)))
 
 
@@ -331,7 +331,7 @@ def lyapunov_exponents(jacobians, *, skip=0):
     array([-0.105361, -0.693147])
     """
     jacobians = _steps(jacobians)
-    skip = _count("skip", skip)
+    skip = as_integer("skip", skip, 0)
     if skip >= len(jacobians):
         raise ValueError(f"skip: expected less than T = {len(jacobians)}, got {skip}")
     H = jacobians.shape[-1]
@@ -396,7 +396,7 @@ def pseudospectral_radius(matrix, epsilon, *, angles=180):
     epsilon = _real("epsilon", epsilon)
     if not epsilon > 0:
         raise ValueError(f"epsilon: expected a number greater than 0, got {epsilon}")
-    angles = _count("angles", angles, 2)
+    angles = as_integer("angles", angles, 2)
     H = len(matrix)
     size = np.linalg.norm(matrix, 2) + epsilon
 
@@ -461,7 +461,7 @@ def kreiss_constant(matrix, *, angles=90, radii=60):
     20.0: 34.32 <= 53.86 <= 186.59
     """
     matrix = _square("matrix", matrix, "H H").astype(np.float64)
-    angles, radii = _count("angles", angles, 2), _count("radii", radii, 2)
+    angles, radii = as_integer("angles", angles, 2), as_integer("radii", radii, 2)
     # Of an orthogonal matrix, computed eigenvalues are a few roundings outside the circle.
     if spectral_radius(matrix) > 1 + 1e-12 * max(1.0, np.linalg.norm(matrix)):
         return math.inf
@@ -527,14 +527,6 @@ def _steps(jacobians):
     if jacobians.ndim < 3:
         raise ValueError(f"jacobians: expected shape (T, ..., H, H), got {jacobians.shape}")
     return jacobians
-
-
-def _count(name, value, least=0):
-    if not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name}: expected an integer, got {value!r}")
-    if value < least:
-        raise ValueError(f"{name}: expected at least {least}, got {value}")
-    return int(value)
 
 
 def _real(name, value):

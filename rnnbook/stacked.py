@@ -12,7 +12,7 @@ import numpy as np
 
 from rnnbook import bidirectional as two_directions
 from rnnbook import padded
-from rnnbook._arrays import as_floats
+from rnnbook._arrays import as_floats, as_integer
 
 __all__ = ["Cache", "Gradients", "backward", "forward", "initialize"]
 
@@ -65,10 +65,7 @@ def initialize(input_size, hidden_size, layers, *, cell, bidirectional=False, rn
     >>> [layer.reverse.weight_ih.shape for layer in parameters]
     [(12, 3), (12, 8)]
     """
-    if not isinstance(layers, (int, np.integer)):
-        raise TypeError(f"layers: expected an integer, got {layers!r}")
-    if layers < 1:
-        raise ValueError(f"layers: expected at least 1, got {layers}")
+    as_integer("layers", layers, 1)
     padded.states(cell)
     parameters = []
     for _ in range(layers):

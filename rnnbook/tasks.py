@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnbook._arrays import FLOATS, as_array
+from rnnbook._arrays import FLOATS, as_array, as_integer
 
 __all__ = ["Characters", "Sequences", "Split", "adding", "characters", "digits", "windows"]
 
@@ -123,8 +123,7 @@ def adding(T, N, *, rng, dtype=np.float64):
     >>> print(f"{np.mean((targets - 1) ** 2):.2f}, {1 / 6:.2f}")
     0.17, 0.17
     """
-    for name, value, least in (("T", T, 2), ("N", N, 0)):
-        _at_least(name, value, least)
+    T, N = as_integer("T", T, 2), as_integer("N", N, 0)
     _check_random(rng, dtype)
     inputs = np.zeros((T, N, 2), dtype)
     inputs[..., 0] = rng.random((T, N), dtype)
@@ -277,8 +276,8 @@ def windows(codes, length, *, stride=None):
     codes = as_array("codes", codes, "S", {})
     if codes.dtype.kind not in "iu":
         raise TypeError(f"codes: expected integers, got dtype {codes.dtype}")
-    length = _at_least("length", length, 1)
-    stride = length if stride is None else _at_least("stride", stride, 1)
+    length = as_integer("length", length, 1)
+    stride = length if stride is None else as_integer("stride", stride, 1)
     if len(codes) <= length:
         raise ValueError(f"codes: expected more than length = {length} of them, got {len(codes)}")
     starts = np.arange(0, len(codes) - length, stride)
@@ -297,14 +296,6 @@ def fingerprint(*arrays):
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(array.data if array.size else b"")
     return digest.hexdigest()
-
-
-def _at_least(name, value, least):
-    if not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name}: expected an integer, got {value!r}")
-    if value < least:
-        raise ValueError(f"{name}: expected at least {least}, got {value}")
-    return value
 
 
 def _check_random(rng, dtype):

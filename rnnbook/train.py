@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnbook import gru, losses, lstm, optim, rnn, snapshot, softmax, stacked
-from rnnbook._arrays import as_array
+from rnnbook._arrays import FLOATS, as_array, as_integer
 from rnnbook._trees import check_alike, leaves, mapped
 from rnnbook.bidirectional import Parameters as Directions
 from rnnbook.clipping import clip_by_global_norm, global_norm
@@ -74,8 +74,8 @@ class Model:
     loss : str, optional
         ``"cross_entropy"``, for targets that are classes; or ``"squared_error"``, half the square, for numbers. The loss of
         a batch is the mean over all its entries.
-    dtype : str, optional
-        ``"float64"`` or ``"float32"``.
+    dtype : numpy.dtype, optional
+        float64 or float32.
 
     Raises
     ------
@@ -97,16 +97,16 @@ class Model:
         if self.cell not in GATES:
             raise TypeError(f"cell: expected one of the modules rnnbook.rnn, lstm, gru, got {self.cell!r}")
         for name in ("input_size", "hidden_size", "output_size", "layers"):
-            _at_least(name, getattr(self, name), 1)
+            # as Python's own number, which a checkpoint can hold, where it is NumPy's
+            object.__setattr__(self, name, as_integer(name, getattr(self, name), 1))
         if not isinstance(self.bidirectional, bool):
             raise TypeError(f"bidirectional: expected True or False, got {self.bidirectional!r}")
-        for name, known in (
-            ("reads", ("last", "every")),
-            ("loss", ("cross_entropy", "squared_error")),
-            ("dtype", ("float64", "float32")),
-        ):
+        for name, known in (("reads", ("last", "every")), ("loss", ("cross_entropy", "squared_error"))):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name}: expected {known[0]!r} or {known[1]!r}, got {getattr(self, name)!r}")
+        if np.dtype(self.dtype) not in FLOATS:
+            raise TypeError(f"dtype: expected float32 or float64, got {np.dtype(self.dtype)}")
+        object.__setattr__(self, "dtype", np.dtype(self.dtype).name)
 
     def __repr__(self):
         values = _described(self) | {"cell": self.cell.__name__}
@@ -365,7 +365,7 @@ def evaluate(model, parameters, data, *, batch_size=256):
     TypeError, ValueError
         If something does not fit, or there is nothing to evaluate.
     """
-    _at_least("batch_size", batch_size, 1)
+    as_integer("batch_size", batch_size, 1)
     if data.size == 0:
         raise ValueError("data: expected at least one sequence, got none")
     total, right, count = 0.0, 0, 0
@@ -414,7 +414,7 @@ def generate(model, parameters, codes, length, *, rng, temperature=1.0):
     codes = as_array("codes", codes, "S", {})
     if len(codes) == 0:
         raise ValueError("codes: expected at least one, to begin with, got none")
-    _at_least("length", length, 0)
+    as_integer("length", length, 0)
     drawn = np.empty(length, np.int64)
     (outputs, final), _ = forward(model, parameters, codes[:, None])
     for k, uniform in enumerate(rng.random(length)):
@@ -493,13 +493,13 @@ def fit(
     run, rng, steps = _started(
         model, optimizer, training, validation, seed, batch_size, max_norm, steps_per_epoch, parameters, checkpoint, resume
     )
-    _at_least("epochs", epochs, 0)
+    as_integer("epochs", epochs, 0)
     if patience is not None:
-        _at_least("patience", patience, 1)
+        as_integer("patience", patience, 1)
         if validation is None:
             raise ValueError("patience: expected data for validation with it, got none")
     if checkpoint_every is not None:
-        _at_least("checkpoint_every", checkpoint_every, 1)
+        as_integer("checkpoint_every", checkpoint_every, 1)
         if checkpoint is None:
             raise ValueError("checkpoint_every: expected a checkpoint with it, got none")
     # Lists that only grow. An interrupt may come when they are ahead of `run`, which says how much of them counts.
@@ -685,14 +685,14 @@ def _started(
         raise TypeError(f"model: expected rnnbook.train.Model, got {type(model).__name__}")
     if type(optimizer) not in MOMENTS:
         raise TypeError(f"optimizer: expected rnnbook.optim.SGD or Adam, got {type(optimizer).__name__}")
-    _at_least("seed", seed, 0)
-    _at_least("batch_size", batch_size, 1)
+    as_integer("seed", seed, 0)
+    as_integer("batch_size", batch_size, 1)
     if max_norm is not None and (not isinstance(max_norm, Real) or not max_norm > 0):
         raise ValueError(f"max_norm: expected a number greater than 0, got {max_norm!r}")
     if callable(training):
         if steps_per_epoch is None:
             raise ValueError("steps_per_epoch: expected a number for data that are drawn, got None")
-        steps = _at_least("steps_per_epoch", steps_per_epoch, 1)
+        steps = as_integer("steps_per_epoch", steps_per_epoch, 1)
     else:
         if steps_per_epoch is not None:
             raise ValueError(f"steps_per_epoch: expected None for data that are there, got {steps_per_epoch}")
@@ -849,14 +849,6 @@ def _vectors(model, inputs):
     vectors = np.zeros((*inputs.shape, model.input_size), model.dtype)
     np.put_along_axis(vectors, inputs[..., None].astype(np.intp), 1, axis=-1)
     return vectors
-
-
-def _at_least(name, value, least):
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
-        raise TypeError(f"{name}: expected an integer, got {value!r}")
-    if value < least:
-        raise ValueError(f"{name}: expected at least {least}, got {value}")
-    return value
 
 
 class _Bar:

@@ -11,7 +11,7 @@ All functions take what :func:`rnnbook.rnn.backward` takes, the cotangents of bo
 import numpy as np
 
 from rnnbook import rnn
-from rnnbook._arrays import as_floats
+from rnnbook._arrays import as_floats, as_integer
 
 __all__ = ["backward", "by_lag", "roulette", "windows"]
 
@@ -50,9 +50,8 @@ def windows(T, k1, k2):
     >>> windows(10, 2, 4)
     [(0, 0, 2), (0, 2, 4), (2, 4, 6), (4, 6, 8), (6, 8, 10)]
     """
-    if rnn._integer("T", T) < 0:
-        raise ValueError(f"T: expected at least 0, got {T}")
-    if not 1 <= rnn._integer("k1", k1) <= rnn._integer("k2", k2):
+    as_integer("T", T, 0)
+    if not 1 <= as_integer("k1", k1) <= as_integer("k2", k2):
         raise ValueError(f"k1, k2: expected 1 <= k1 <= k2, got k1 = {k1}, k2 = {k2}")
     return [(max(first + k1 - k2, 0), first, min(first + k1, T)) for first in range(0, T, k1)]
 
@@ -99,7 +98,7 @@ def backward(cotangents, cache, k1, k2):
     40 ...e-16
     """
     inputs, states, parameters = cache
-    hidden, final = rnn._checked_cotangents(cotangents, cache)
+    hidden, (final,) = rnn._checked_cotangents(cotangents, cache)
     if len(inputs) == 0:
         return rnn.backward(cotangents, cache)
     total = rnn._zeros(cache, states.dtype)
@@ -150,7 +149,7 @@ def by_lag(cotangents, cache):
     True
     """
     inputs, states, (weight_ih, weight_hh, _, _) = cache
-    hidden, final = rnn._checked_cotangents(cotangents, cache)
+    hidden, (final,) = rnn._checked_cotangents(cotangents, cache)
     messages = np.array(hidden)
     messages[-1:] += final
     slopes = 1 - states[1:] ** 2
@@ -221,7 +220,7 @@ def roulette(cotangents, cache, length, survival):
     survival = as_floats("survival", survival, "T", {"T": len(cache.inputs)})
     if not (np.all(survival > 0) and np.all(survival[:1] == 1) and np.all(np.diff(survival) <= 0)):
         raise ValueError("survival: expected probabilities greater than 0 that begin with 1 and never rise")
-    if not 1 <= rnn._integer("length", length) <= len(survival):
+    if not 1 <= as_integer("length", length) <= len(survival):
         raise ValueError(f"length: expected from 1 to T = {len(survival)}, got {length}")
     total = rnn._zeros(cache, cache.states.dtype)
     for summand, probability, _ in zip(by_lag(cotangents, cache), survival.tolist(), range(length)):

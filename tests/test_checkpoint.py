@@ -225,7 +225,7 @@ def test_errors_of_the_schedule(call, error, says):
     [
         ({"slots": 0}, ValueError, "slots: expected at least 1"),
         ({"inputs": np.zeros((5, 3, 2))}, ValueError, "hidden0"),
-        ({"parameters": None}, TypeError, "parameters: expected Parameters"),
+        ({"parameters": None}, TypeError, "parameters: expected rnnbook.rnn.Parameters"),
         ({"loss_gradient": lambda first, hidden: hidden[0]}, ValueError, r"loss_gradient\(4, hidden\): expected shape"),
         ({"loss_gradient": lambda first, hidden: hidden.astype("f4")}, TypeError, r"loss_gradient\(4, hidden\): expected"),
     ],

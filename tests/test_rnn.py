@@ -514,8 +514,8 @@ def call_forward(**changes):
         ({"bias_ih": np.zeros((5, 1))}, ValueError, r"parameters.bias_ih: expected shape \(H,\) with H = 5"),
         ({"bias_hh": np.float64(0)}, ValueError, r"parameters.bias_hh: expected shape \(H,\) with H = 5, got \(\)"),
         ({"bias_hh": np.zeros(5, int)}, TypeError, r"parameters.bias_hh: expected dtype float32 or float64, got int64"),
-        ({"parameters": (1, 2, 3, 4)}, TypeError, r"parameters: expected Parameters, got tuple"),
-        ({"parameters": None}, TypeError, r"parameters: expected Parameters, got NoneType"),
+        ({"parameters": (1, 2, 3, 4)}, TypeError, r"parameters: expected rnnbook.rnn.Parameters, got tuple"),
+        ({"parameters": None}, TypeError, r"parameters: expected rnnbook.rnn.Parameters, got NoneType"),
     ],
 )
 def test_wrong_arguments_of_forward(changes, error, message):
@@ -524,8 +524,8 @@ def test_wrong_arguments_of_forward(changes, error, message):
 
 
 WRONG_SHAPES = [
-    (None, TypeError, r"cotangents: expected a pair, .* got NoneType"),
-    (np.zeros((4, 3, 5)), TypeError, r"cotangents: expected a pair, .* got ndarray"),
+    (None, TypeError, r"cotangents: expected 2 in a tuple, .* got NoneType"),
+    (np.zeros((4, 3, 5)), TypeError, r"cotangents: expected 2 in a tuple, .* got ndarray"),
     ((np.zeros((4, 3, 2)), None), ValueError, r"cotangents\[0\]: .* \(T, N, H\) with T = 4, N = 3, H = 5"),
     ((np.zeros((3, 5)), None), ValueError, r"cotangents\[0\]: expected shape .* got \(3, 5\)"),
     ((None, np.zeros((4, 3, 5))), ValueError, r"cotangents\[1\]: expected shape \(N, H\) with N = 3, H = 5"),
@@ -561,7 +561,7 @@ HIDDEN = np.zeros((4, 3, 5))
         ("readout_forward", (HIDDEN[..., :3], READOUT), ValueError, r"weight_ho: .* with H = 3, got \(6, 5\)"),
         ("readout_forward", (np.float32(HIDDEN), READOUT), TypeError, r"weight_ho: expected dtype float32 as hidden"),
         ("readout_forward", (np.float64(1), READOUT), ValueError, r"hidden: expected shape \(\.\.\., H\), got \(\)"),
-        ("readout_forward", (HIDDEN, tuple(READOUT)), TypeError, r"expected ReadoutParameters, got tuple"),
+        ("readout_forward", (HIDDEN, tuple(READOUT)), TypeError, r"expected rnnbook.rnn.ReadoutParameters, got tuple"),
         ("step_jacobian", (np.zeros(5), np.zeros((5, 4))), ValueError, r"weight_hh: .* \(H, H\) with H = 5, got"),
         ("long_product", (HIDDEN, np.eye(5), 2, 3), ValueError, r"<= k <= t <= T with T = 4, got t = 2, k = 3"),
         ("long_product", (HIDDEN, np.eye(5), 5, 3), ValueError, r"<= k <= t <= T with T = 4, got t = 5, k = 3"),

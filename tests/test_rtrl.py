@@ -117,8 +117,8 @@ def test_an_empty_sequence_has_no_influence():
     [
         (lambda s, x, p: rtrl.step(s, x[:1], p), ValueError, "inputs: expected shape"),
         (lambda s, x, p: rtrl.step(s, x.astype("f4"), p), TypeError, "inputs: expected dtype float64"),
-        (lambda s, x, p: rtrl.step(s, x, tuple(p)), TypeError, "parameters: expected Parameters"),
-        (lambda s, x, p: rtrl.start(s.hidden, None), TypeError, "parameters: expected Parameters"),
+        (lambda s, x, p: rtrl.step(s, x, tuple(p)), TypeError, "parameters: expected rnnbook.rnn.Parameters"),
+        (lambda s, x, p: rtrl.start(s.hidden, None), TypeError, "parameters: expected rnnbook.rnn.Parameters"),
         (lambda s, x, p: rtrl.start(s.hidden[0], p), ValueError, "hidden0: expected shape"),
         (lambda s, x, p: rtrl.start(s.hidden[:, :3], p), ValueError, "weight_ih"),
         (lambda s, x, p: rtrl.vjp(s, x), ValueError, "cotangents: expected shape"),

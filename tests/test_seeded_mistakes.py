@@ -19,7 +19,7 @@ import rnnbook.softmax
 RNN = {
     "backward": {
         "the recurrent weights transposed": ("np.dot(local_t, weight_hh,", "np.dot(local_t, weight_hh.T,"),
-        "h_t for h_{t-1} in the gradient of W": ("_rows(states[:-1])", "_rows(states[1:])"),
+        "h_t for h_{t-1} in the gradient of W": ("rows(states[:-1])", "rows(states[1:])"),
         "h_{t-1} for h_t in the derivative of tanh": ("np.square(states[1:])", "np.square(states[:-1])"),
         "1 - h for 1 - h²": ("np.square(states[1:])", "states[1:].copy()"),
         "h² - 1 for 1 - h²": ("np.subtract(1, local, out=local)", "np.subtract(local, 1, out=local)"),
@@ -34,15 +34,15 @@ RNN = {
         "cotangents in the wrong order": ("cotangents_hidden[::-1]):", "cotangents_hidden):"),
         "the recurrent weights applied twice": ("local_t *= delta", "local_t *= np.dot(delta, weight_hh)"),
         "the step from h_1 to h_0 forgotten": ("hidden0=delta", "hidden0=local[: states.shape[1]]"),
-        "the inputs backwards": ("_rows(inputs)", "_rows(inputs[::-1])"),
-        "time and batch mixed up": ("_rows(inputs)", "_rows(inputs.swapaxes(0, 1))"),
+        "the inputs backwards": ("rows(inputs)", "rows(inputs[::-1])"),
+        "time and batch mixed up": ("rows(inputs)", "rows(inputs.swapaxes(0, 1))"),
         "the bias summed over the batch only": ("local.sum(axis=0)", "local.reshape(states[1:].shape)[-1].sum(axis=0)"),
         "the bias summed over time only": ("local.sum(axis=0)", "local.reshape(states[1:].shape)[:, 0].sum(axis=0)"),
         "the mean over the batch": ("local.sum(axis=0)", "local.sum(axis=0) / states.shape[1]"),
         "half of the gradient for each bias": ("local.sum(axis=0)", "local.sum(axis=0) / 2"),
         "the gradient of the inputs before the derivative of tanh": (
             "(local @ weight_ih)",
-            "(_rows(cotangents_hidden) @ weight_ih)",
+            "(rows(cotangents_hidden) @ weight_ih)",
         ),
     },
     "reference_backward": {
@@ -91,8 +91,8 @@ RNN = {
     },
     "readout_backward": {
         "a derivative of tanh too many": (".reshape(hidden.shape)", ".reshape(hidden.shape) * (1 - hidden**2)"),
-        "the hidden states backwards": ("flat.T @ _rows(hidden)", "flat.T @ _rows(hidden[::-1])"),
-        "time and batch mixed up": ("flat = _rows(cotangents)", "flat = _rows(cotangents.swapaxes(0, 1))"),
+        "the hidden states backwards": ("flat.T @ rows(hidden)", "flat.T @ rows(hidden[::-1])"),
+        "time and batch mixed up": ("flat = rows(cotangents)", "flat = rows(cotangents.swapaxes(0, 1))"),
         "the bias summed over one axis only": ("flat.sum(axis=0)", "cotangents.sum(axis=0)[0]"),
         "the mean": ("flat.sum(axis=0)", "flat.mean(axis=0)"),
     },

@@ -223,7 +223,7 @@ def fill_table(app, doctree, docname):
                     rows.append((chapter, node, wrapper))
             if rows:
                 chapters.append((chapter, rows))
-        new = [_totals(results, reasons)]
+        new = _totals(results, reasons)
         for chapter, rows in chapters:
             title = app.env.titles[chapter].astext()
             section = nodes.section("", nodes.title("", title), ids=[f"equations-{chapter}"])
@@ -240,19 +240,22 @@ def _totals(results, reasons):
         f"{len(results)} equations and derivations are checked. {verdicts['proved']} are proved, {verdicts['holds']} hold on random "
         f"instances, and {wrong} are wrong on purpose: they are refused, as they should be. "
     )
-    if reasons:
-        why = ", ".join(f"{reason} ({count})" for reason, count in sorted(reasons.items()))
-        text += f"{sum(reasons.values())} more are displayed and not checked: {why}."
-    else:
-        text += "No displayed equation is left unchecked."
-    return nodes.paragraph("", text)
+    if not reasons:
+        return [nodes.paragraph("", f"{text} No displayed equation is left unchecked.")]
+    # what stands behind the first comma tells one place from another; here the kinds are counted
+    kinds = collections.Counter()
+    for reason, count in reasons.items():
+        kinds[reason.partition(",")[0]] += count
+    text += f"{kinds.total()} more are displayed and not checked, with the reason in the source:"
+    items = [nodes.list_item("", nodes.paragraph("", f"{kind} ({count})")) for kind, count in sorted(kinds.items())]
+    return [nodes.paragraph("", text), nodes.bullet_list("", *items)]
 
 
 def _table(app, here, rows):
     widths = (16, 20, 64)
     group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in widths), cols=len(widths))
     table = nodes.table("", group, classes=["equation-table", "longtable"])
-    titles = ("Equation", "Verdict", "Evidence")
+    titles = ("No.", "Verdict", "Evidence")
     group += nodes.thead("", nodes.row("", *(nodes.entry("", nodes.paragraph("", title)) for title in titles)))
     body = nodes.tbody()
     for docname, node, wrapper in rows:
