@@ -71,7 +71,7 @@ class SGD:
 
     .. claim::
        :label: eq-api-optim-velocity
-       :model: api-optim
+       :model: training-momentum
 
        v_t = \sum_{k=1}^{t} \mu^{t-k} g_k
 
@@ -182,20 +182,20 @@ class Adam:
 
     .. claim::
        :label: eq-api-optim-first-moment
-       :model: api-optim
+       :model: training-adam
 
        m_t = \sum_{k=1}^{t} (1 - \beta_1)\, \beta_1^{t-k} g_k
 
     .. claim::
        :label: eq-api-optim-bias
-       :model: api-optim
+       :model: training-adam
        :for: t = 1..T
 
        \sum_{k=1}^{t} (1 - \beta_1)\, \beta_1^{t-k} = 1 - \beta_1^t
 
     .. claim::
        :label: eq-api-optim-second-moment
-       :model: api-optim
+       :model: training-adam
 
        s_t = \sum_{k=1}^{t} (1 - \beta_2)\, \beta_2^{t-k} g_k^2
 
