@@ -1,7 +1,7 @@
 r"""Clipping gradients before they are used.
 
-Gradients come as an array or as tuples of them, nested in any way, as the backward passes return them, and go out in
-the same form; nothing is changed in place. Where there is None there stays None.
+Gradients come as an array or as tuples and lists of them, nested in any way, as the backward passes return them, and go
+out in the same form; nothing is changed in place. Where there is None there stays None.
 """
 
 import math
@@ -9,7 +9,7 @@ from numbers import Real
 
 import numpy as np
 
-from rnnbook._arrays import as_floats
+from rnnbook._trees import leaves, mapped
 
 __all__ = ["clip_by_global_norm", "clip_by_value", "global_norm"]
 
@@ -56,12 +56,12 @@ def global_norm(gradients, *, order=2.0):
         raise TypeError(f"order: expected a number, got {order!r}")
     if not order > 0:
         raise ValueError(f"order: expected a number greater than 0, got {order!r}")
-    leaves = [leaf for leaf in _leaves("gradients", gradients) if leaf.size]
-    largest = [float(np.max(np.abs(leaf))) for leaf in leaves]
+    arrays = [array for _, array in leaves("gradients", gradients) if array.size]
+    largest = [float(np.max(np.abs(array))) for array in arrays]
     scale = math.nan if any(map(math.isnan, largest)) else max(largest, default=0.0)
     if scale == 0 or not math.isfinite(scale) or order == math.inf:
         return scale
-    total = math.fsum(float(np.sum((np.abs(leaf.astype(np.float64)) / scale) ** order)) for leaf in leaves)
+    total = math.fsum(float(np.sum((np.abs(array.astype(np.float64)) / scale) ** order)) for array in arrays)
     return scale * total ** (1 / order)
 
 
@@ -132,7 +132,7 @@ def clip_by_global_norm(gradients, max_norm, *, order=2.0, error_if_nonfinite=Fa
     factor = max_norm / (norm + 1e-6)
     factor = 1.0 if factor > 1 else factor  # a nan stays one
     with np.errstate(invalid="ignore"):  # 0 · inf
-        return _mapped(lambda leaf: leaf * leaf.dtype.type(factor), gradients), norm
+        return mapped(lambda array: array * array.dtype.type(factor), gradients), norm
 
 
 def clip_by_value(gradients, bound):
@@ -169,26 +169,5 @@ def clip_by_value(gradients, bound):
         raise TypeError(f"bound: expected a number, got {bound!r}")
     if not bound >= 0:
         raise ValueError(f"bound: expected a number that is at least 0, got {bound!r}")
-    _leaves("gradients", gradients)
-    return _mapped(lambda leaf: np.clip(leaf, -leaf.dtype.type(bound), leaf.dtype.type(bound)), gradients)
-
-
-def _leaves(name, tree):
-    """Return all arrays of nested tuples, checked."""
-    if tree is None:
-        return []
-    if isinstance(tree, tuple):
-        names = getattr(tree, "_fields", None)
-        parts = [f".{field}" for field in names] if names else [f"[{k}]" for k in range(len(tree))]
-        return [leaf for part, branch in zip(parts, tree) for leaf in _leaves(name + part, branch)]
-    return [as_floats(name, tree, "...", {})]
-
-
-def _mapped(function, tree):
-    """Return nested tuples of the same types, with the function of every array."""
-    if tree is None:
-        return None
-    if isinstance(tree, tuple):
-        branches = [_mapped(function, branch) for branch in tree]
-        return type(tree)(*branches) if hasattr(tree, "_fields") else tuple(branches)
-    return function(np.asarray(tree))
+    leaves("gradients", gradients)
+    return mapped(lambda array: np.clip(array, -array.dtype.type(bound), array.dtype.type(bound)), gradients)
