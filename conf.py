@@ -55,6 +55,8 @@ nb_code_prompt_hide = "Hide the code"
 nb_render_markdown_format = "myst"
 rnnbook_check_cache = str(build / "checks")
 os.environ["IPYTHONDIR"] = str(root / "book" / "_kernel")
+# One thread for the pages' matrix products: small ones are faster so, and sums come in the same order on every machine.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 bibtex_bibfiles = ["book/references.bib"]
 bibtex_reference_style = "author_year"

@@ -1,7 +1,12 @@
 """What several test files share."""
 
-import pytest
-from building import ROOT, sphinx
+import os
+
+# Before NumPy is imported: with more threads, products as small as those of the tests are up to ten times slower on a busy machine.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import pytest  # noqa: E402
+from building import ROOT, sphinx  # noqa: E402
 
 
 @pytest.fixture(scope="session")
