@@ -4,7 +4,9 @@ import pytest
 
 pytest.importorskip("sphinx")
 
-from rnnbook.sphinxext import counterexamples, typeset  # noqa: E402
+from docutils import nodes, utils  # noqa: E402
+
+from rnnbook.sphinxext import counterexamples, mathematics, typeset  # noqa: E402
 
 MESSAGE = r"""step 2, \delta_t = \gamma_t fails at t = 1, i = 2 (n = 2, T = 3)
 left:  (0.5, 1.1e-16)
@@ -39,3 +41,14 @@ def test_claim_on_one_line_stays_as_it_is(body):
 def test_claim_with_steps_is_aligned():
     latex = typeset.typeset_claim("a &= b && \\text{why} \\\\\n  &= c")
     assert latex.startswith(r"\begin{aligned}") and r"&&\quad" in latex and latex.count(r"\\[0.3em]") == 1
+
+
+def test_each_comma_stays_with_its_own_formula():
+    document, long = utils.new_document("a page"), r"\begin{pmatrix} 1 & 2 & 3 \\ 4 & 5 & 6 \end{pmatrix}"
+    paragraph = nodes.paragraph()
+    for formula in (long, "x", "y", long, "z"):
+        paragraph += [nodes.math("", formula), nodes.Text(", ")]
+    document += paragraph
+    mathematics.PunctuationStays(document).run()
+    assert paragraph.astext() == f"{long}, x, y, {long}, z, "
+    assert [node.astext() for node in paragraph.findall(nodes.inline)] == ["x,", "y,", "z,"]

@@ -100,7 +100,8 @@ class PunctuationStays(SphinxPostTransform):
             # a longer formula must be free to break within
             if not mark or mark not in ".,;:!?)’”" or len(formula.astext()) > 40:
                 continue
-            behind.parent.replace(behind, nodes.Text(behind.astext()[1:]))
+            # by its place: for a list of children, two texts that read the same are the same
+            behind.parent[behind.parent.index(formula) + 1] = nodes.Text(behind.astext()[1:])
             together = nodes.inline("", "", classes=["nobreak"])
             formula.replace_self(together)
             together += [formula, nodes.Text(mark)]
