@@ -44,11 +44,11 @@ def test_claim_with_steps_is_aligned():
 
 
 def test_each_comma_stays_with_its_own_formula():
-    document, long = utils.new_document("a page"), r"\begin{pmatrix} 1 & 2 & 3 \\ 4 & 5 & 6 \end{pmatrix}"
+    document, long, matrix = utils.new_document("a page"), "x + " * 20 + "x", r"\begin{pmatrix} 1 & 2 \\ 4 & 5 \end{pmatrix}"
     paragraph = nodes.paragraph()
-    for formula in (long, "x", "y", long, "z"):
+    for formula in (long, "x", matrix, long, "z"):
         paragraph += [nodes.math("", formula), nodes.Text(", ")]
     document += paragraph
     mathematics.PunctuationStays(document).run()
-    assert paragraph.astext() == f"{long}, x, y, {long}, z, "
-    assert [node.astext() for node in paragraph.findall(nodes.inline)] == ["x,", "y,", "z,"]
+    assert paragraph.astext() == f"{long}, x, {matrix}, {long}, z, "
+    assert [node.astext() for node in paragraph.findall(nodes.inline)] == ["x,", f"{matrix},", "z,"]
