@@ -32,3 +32,22 @@ def check(text_or_path, **options):
     from rnnbook.checker import check
 
     return check(text_or_path, **options)
+
+
+def gradcheck(function, gradient, point, **options):
+    """Compare the gradient of any function of your own with numerical derivatives, entry by entry.
+
+    Returns a report: the verdict, true if it is ``"correct"``, with the worst entry, both of its values and their error. It tells a wrong
+    entry from a kink, a point in float32, a function that is not deterministic, and a NaN. The options, and all that the report holds, are
+    those of :func:`rnnbook.gradient_checking.gradcheck`.
+
+    >>> import numpy as np
+    >>> import rnnbook
+    >>> report = rnnbook.gradcheck(lambda x: np.tanh(x).sum(), lambda x: 1 - np.tanh(x), np.array([0.5, -0.3]))
+    >>> print(report)  # doctest: +NORMALIZE_WHITESPACE
+    wrong: point[0] is given as 0.5379, but the function's slope there is 0.7864, to within 2e-10:
+    a relative error of 0.32.
+    """
+    from rnnbook.gradient_checking import gradcheck
+
+    return gradcheck(function, gradient, point, **options)
