@@ -67,6 +67,7 @@ class Model:
     partial: str = "total"
     statements: list = field(default_factory=list)
     largest_index: int = 1
+    base: Model | None = None  # the one that this one extends
 
     def declared(self, name):
         return (name, 0) in self.families or name in self.functions
@@ -218,7 +219,7 @@ def _split_commas(tokens):
 def read_model(name, source, options=None, extends=None):
     """Read the body of a `{model}`; `extends` is the model it starts from."""
     options = options or {}
-    model = Model(name or "")
+    model = Model(name or "", base=extends)
     if extends is not None:
         model.families = {key: list(rules) for key, rules in extends.families.items()}
         model.functions = dict(extends.functions)
