@@ -4,10 +4,11 @@ __version__ = "0.1.0"
 
 
 def check(text_or_path, **options):
-    r"""Check every claim of a MyST document, given as text or as a path.
+    r"""Check every claim of a MyST or LaTeX document, given as text or as a path.
 
     Returns a list of results, each with the ``label`` and ``line`` of its claim, the ``verdict`` (``"proved"``, ``"holds"``, ``"false"``,
-    ``"ill-typed"`` or ``"undecided"``), the ``step`` that fails, and a ``message`` with the counterexample. The options are those of
+    ``"ill-typed"`` or ``"undecided"``), the ``step`` that fails, and a ``message`` with the counterexample. With ``model="lstm"``
+    claims that name no model are about that one; the names are those of the book's chapters. The other options are those of
     ``rnnbook.checker.check``.
 
     >>> import rnnbook
@@ -25,6 +26,10 @@ def check(text_or_path, **options):
     >>> result.verdict
     'false'
     >>> [result] = rnnbook.check(homework.replace("(1 - y)", "(1 - y) x"))
+    >>> result.verdict
+    'proved'
+
+    >>> [result] = rnnbook.check(r"\[ \nabla_b L = \sum_{t=1}^{T} \alpha_t \]", model="elman")
     >>> result.verdict
     'proved'
     """

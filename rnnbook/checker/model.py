@@ -283,6 +283,15 @@ def read_model(name, source, options=None, extends=None):
     return model
 
 
+def symbols_of(source):
+    """The symbols on the left sides of a model, as written and in their order."""
+    found = {}
+    for tokens in statements(source):
+        for piece in _split_commas(split_statement(tokens)[0]):
+            found[_left(piece, source)[0].shown] = None
+    return list(found)
+
+
 def _same_pattern(a, b):
     def text(item):
         return "*" if isinstance(item, str) else repr(item)
