@@ -20,9 +20,11 @@ SPACES = frozenset((*r"\, \; \: \! \> \quad \qquad \enspace \thinspace \allowbre
 DROPPED = {r"\nonumber": 0, r"\notag": 0, r"\displaybreak": 0, r"\allowdisplaybreaks": 0, r"\tag": 1, r"\intertext": 1,
            r"\shortintertext": 1, r"\hphantom": 1, r"\vphantom": 1, r"\phantom": 1, r"\vspace": 1, r"\eqref": 1, r"\ref": 1,
            r"\cref": 1, r"\Cref": 1, r"\cite": 1, r"\footnote": 1, r"\footnotemark": 0, r"\qedhere": 0, r"\noindent": 0,
-           r"\centering": 0, r"\small": 0, r"\footnotesize": 0, r"\normalsize": 0}
+           r"\centering": 0, r"\color": 1, r"\small": 0, r"\footnotesize": 0, r"\normalsize": 0}
 WORDS = frozenset("and or for where with if when so since hence thus then because by as also using let while but".split())
 RANGING = frozenset("for if when all where".split())
+#: Commands that only decorate what stands in their last pair of braces, with the number of pairs in front of it.
+DECORATIONS = {r"\boxed": 0, r"\fbox": 0, r"\textcolor": 1, r"\colorbox": 1, r"\smash": 0}
 TEXTS = (r"\text", r"\textrm", r"\mbox", r"\textit", r"\textnormal", r"\textbf", r"\mathrm", r"\hbox", r"\textup")
 DOTS = frozenset([r"\dots", r"\ldots", r"\cdots", r"\dotsc", "…"])
 
@@ -115,6 +117,7 @@ class Display:
         tokens, k = self.tokens, 0
         rows, depth, matrices, sized = [[[Segment("row", ())]]], 0, 0, False
         last = None  # the last token that is no space
+        closers = set()  # the places of braces that are dropped
 
         def put(token, change=0):
             nonlocal depth, last
@@ -156,6 +159,15 @@ class Display:
                     k = self._behind_bracket(k)
                 for _ in range(DROPPED[text]):
                     _, k = self._group(k)
+            elif k - 1 in closers:
+                continue
+            elif text in DECORATIONS:
+                for _ in range(DECORATIONS[text]):
+                    _, k = self._group(k)
+                inner, after = self._group(k)
+                if tokens[after - 1].text == "}":
+                    closers.add(after - 1)
+                    k = after - 1 - len(inner)
             elif text == r"\hspace":
                 k += k < len(tokens) and tokens[k].text == "*"
                 _, k = self._group(k)
@@ -171,7 +183,8 @@ class Display:
             elif text in (r"\begin", r"\end"):
                 inner, after = self._group(k)
                 name = self._joined(inner).strip()
-                if name in INNER:
+                system = name == "cases" and not matrices and (text == r"\end" or not any(map(Segment.solid, rows[-1][-1])))
+                if name in INNER or system:
                     k = after
                     if k < len(tokens) and tokens[k].text == "[":
                         k = self._behind_bracket(k)
