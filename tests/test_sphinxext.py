@@ -33,6 +33,12 @@ def test_model_is_laid_out_in_groups():
     assert latex.count("&x \\in") == 1 and "y &= x^2" in latex and "z &= y +\\left( x\\right)" in latex and "g &:=" in latex
 
 
+def test_a_model_without_lines_shows_its_options():
+    assert typeset.typeset_model("", {"label": "eq-m", "extends": "m", "n": "2", "T": "3"}) == r"n = 2, \quad T = 3"
+    assert typeset.typeset_model("\n", {"extends": "m", "layout": "gradient"}) == r"\text{gradient layout}"
+    assert typeset.typeset_model("", {"extends": "m"}) == r"\text{as before}"
+
+
 @pytest.mark.parametrize("body", ["a = b", "A = \\begin{pmatrix} 1 & 2 \\\\ 3 & 4 \\end{pmatrix}"])
 def test_claim_on_one_line_stays_as_it_is(body):
     assert typeset.typeset_claim(body) == body

@@ -219,6 +219,8 @@ def _split_commas(tokens):
 def read_model(name, source, options=None, extends=None):
     """Read the body of a `{model}`; `extends` is the model it starts from."""
     options = options or {}
+    if not source.strip() and not set(options) - {"label", "name", "class", "caption"}:
+        raise IllTyped("the model is empty: it takes a line at least, or an option such as :extends:")
     model = Model(name or "", base=extends)
     if extends is not None:
         model.families = {key: list(rules) for key, rules in extends.families.items()}

@@ -269,6 +269,12 @@ def test_a_letter_may_name_a_gate_though_a_sum_runs_over_it():
     assert verdicts(text) == {"c": "holds", "d": "holds"}
 
 
+def test_a_model_without_lines_has_options():
+    text = model("base", "A \\in \\mathbb{R}^{n \\times n}") + model("small", "", ":extends: base\n:n: 2") \
+        + claim("trace", r"\operatorname{tr}(A) = A_{11} + A_{22}") + model("empty", "", ":label: eq-empty") + model("bare", "")
+    assert verdicts(text) == {"trace": "holds", "eq-empty": "ill-typed", "bare": "ill-typed"}
+
+
 ELMAN = r"""W \in \mathbb{R}^{n \times n}, \quad U \in \mathbb{R}^{n \times d}, \quad b, g_t \in \mathbb{R}^{n}
 x_t \in \mathbb{R}^{d}, \quad h_0 \in \mathbb{R}^{n}
 h_t = \tanh(W h_{t-1} + U x_t + b)
