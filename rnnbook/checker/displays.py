@@ -68,7 +68,7 @@ class Claim:
     tokens: list = field(default_factory=list)
     ranges: list = field(default_factory=list)
     label: str | None = None
-    related: bool = False
+    relations: list = field(default_factory=list)
     open: bool = False
     number: int = 0
 
@@ -77,9 +77,26 @@ class Claim:
         if re.search(r"\\in(?![A-Za-z])", body):
             return ("a declaration is part of a model: a comment `% rnnbook: define NAME` above it makes it one, "
                     "`% rnnbook: skip` leaves it out")
-        if not self.related:
+        if not self.relations:
             return "nothing is claimed here: there is no relation (`% rnnbook: skip` leaves it out)"
         return None
+
+    def notation(self):
+        r"""(tokens of `x := y`, tokens of the chain with `=` in its place) if the claim introduces a name; None otherwise."""
+        first = next((k for k, token in enumerate(self.tokens) if self.relations and token is self.relations[0]), None)
+        if first is None:
+            return None
+        sign = self.tokens[first]
+        colon = next((k for k in range(first - 1, -1, -1) if not self.tokens[k].text.isspace()), None)
+        if sign.text in (r"\coloneqq", r"\triangleq"):
+            left = self.tokens[:first]
+        elif sign.text == "=" and colon is not None and self.tokens[colon].text == ":":
+            left = self.tokens[:colon]
+        else:
+            return None
+        second = next((k for k, token in enumerate(self.tokens) if len(self.relations) > 1 and token is self.relations[1]), None)
+        equal = Token("=", sign.at)
+        return [*left, Token(":", sign.at), equal, *self.tokens[first + 1:second]], [*left, equal, *self.tokens[first + 1:]]
 
 
 class Display:
@@ -323,7 +340,7 @@ class Display:
                     else:
                         latest.tokens += segment.sign
                     latest.tokens += segment.tokens
-                    latest.related = latest.related or segment.related()
+                    latest.relations += [t for t, d in solid if d == 0 and t.text in RELATIONS]
                     latest.open = solid[-1][0].text in RELATIONS | OPERATORS
                     self.places += [(t.at, latest.number) for t, _ in solid]
                     current[column] = latest
@@ -337,7 +354,7 @@ class Display:
 
     def _goes_on(self, claim, segment, bare, first):
         """Whether a segment continues a claim rather than being one of its own."""
-        if not claim.related or claim.open or self.joined or segment.starts(RELATIONS) or not segment.related():
+        if not claim.relations or claim.open or self.joined or segment.starts(RELATIONS) or not segment.related():
             return True
         if not (first or segment.before in ("row", "cell")):
             return False

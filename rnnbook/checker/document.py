@@ -13,7 +13,7 @@ from rnnbook.checker.context import Misfit
 from rnnbook.checker.instances import Instances
 from rnnbook.checker.latex import LatexBlock, looks_like_latex, scan_latex
 from rnnbook.checker.library import book_models
-from rnnbook.checker.model import Model, read_model
+from rnnbook.checker.model import Model, introduces, read_model
 from rnnbook.checker.mutate import mutants
 from rnnbook.checker.prove import prove
 from rnnbook.checker.scan import Block, scan
@@ -69,7 +69,7 @@ class Book:
     def __init__(self, library=None):
         self.library = {} if library is None else library
         self.models, self.problems, self.instances, self.reading, self.blocks = {}, {}, {}, set(), {}
-        self.derived = {}
+        self.derived, self.notations = {}, {}
 
     def add(self, block: Block, default_name):
         """Read a model of the document; returns its error as (message, offset) or None."""
@@ -107,6 +107,15 @@ class Book:
             self.derived[key] = read_model(name, "", options, model)  # it keeps `model`, and so the key, alive
         return self.derived[key]
 
+    def note(self, name, source):
+        """Add the abbreviation `x := y` of a document to a model of it; returns whether it is new there."""
+        model = self.find(name)
+        if not introduces(model, source):
+            return False
+        self.models[name] = read_model(name, source, {}, model)
+        self.notations.setdefault(name, []).append(source)
+        return True
+
     def source(self, name, depth=0):
         """Everything that a verdict on a claim about a model depends on, as plain data."""
         block = self.blocks.get(name)
@@ -115,7 +124,7 @@ class Book:
         if not isinstance(block, Block) or depth > 20:
             return [name, str(block)]
         base = block.options.get("extends")
-        return [name, block.body, sorted(block.options.items()), block.problem, self.source(base, depth + 1) if base
+        return [name, block.body, sorted(block.options.items()), block.problem, self.notations.get(name), self.source(base, depth + 1) if base
                 else None]
 
     def find(self, name) -> Model:
@@ -305,6 +314,14 @@ def blocks_of(text, path=None):
     return scan(text) or (scan_latex(text) if looks_like_latex(text) else [])
 
 
+def note(notation, book, name):
+    """Whether the abbreviation that a claim begins with is a new one; what is wrong with it shows when the claim is read."""
+    try:
+        return name is not None and book.note(name, notation.body)
+    except (IllTyped, RecursionError):
+        return False
+
+
 def check_text(text, path, model_name, library, proof_seconds, seconds, cache, mutate):
     book, results, numbers = Book(library), [], {}
     for block in blocks_of(text, path):
@@ -322,7 +339,11 @@ def check_text(text, path, model_name, library, proof_seconds, seconds, cache, m
         if block.kind == "comment":
             results.append(Result(path, block.line, label_of(block, number), "comment", "ill-typed", message=block.problem))
             continue
+        notation = getattr(block, "notation", None)
+        new = notation is not None and note(notation, book, block.options.get("model") or model_name)
         result = check_block(block, number, book, model_name, path, proof_seconds, seconds, cache)
+        if new and block.only_notation and result.ok:
+            continue  # true because it says so
         if mutate and result.expected == "true" and result.ok:
             options = getattr(block, "model_options", {})
             model = Model("") if not result.model else book.with_options(result.model, options)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rnnbook.checker.displays import DISPLAYS, Display
 from rnnbook.checker.errors import IllTyped
@@ -37,6 +37,9 @@ class LatexBlock(Block):
     origins: tuple = ()
     #: `layout`, `partial`, `T` and sizes that the model is read with.
     model_options: dict = field(default_factory=dict)
+    #: The abbreviation `x := y` that a claim begins with, and whether it says nothing else.
+    notation: LatexBlock | None = None
+    only_notation: bool = False
 
     def origin(self, offset):
         if not self.origins:
@@ -363,11 +366,16 @@ class Scanner:
             if claim.ranges and "for" not in options:
                 options["for"] = ", ".join(claim.ranges)
                 option_lines[k]["for"] = self.document.line(claim.tokens[0].at)
-            body, origins = self.flat(claim.tokens)
+            notation = claim.notation()
+            body, origins = self.flat(claim.tokens if notation is None else notation[1])
             problem = claim.problem(body)
             if problem is not None:
                 problem = self.document.problem(IllTyped(problem, origins[0]))
-            self.blocks.append(self.block(body, origins, options, option_lines[k], problem, start))
+            block = self.block(body, origins, options, option_lines[k], problem, start)
+            if notation is not None:
+                block = replace(block, notation=self.block(*self.flat(notation[0]), {}, {}, None, start),
+                                only_notation=len(claim.relations) == 1)
+            self.blocks.append(block)
 
     def block(self, body, origins, options, option_lines, problem, start):
         if "model" in self.lasting:

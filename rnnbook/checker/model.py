@@ -285,6 +285,15 @@ def read_model(name, source, options=None, extends=None):
     return model
 
 
+def introduces(model, source):
+    """Whether a statement is about a symbol that a model does not have yet."""
+    tokens = statements(source)
+    if len(tokens) != 1:
+        raise IllTyped("one abbreviation at a time")
+    base, pattern = _pattern(model, _left(split_statement(tokens[0])[0], source)[0])
+    return (base, len(pattern)) not in model.families and base not in model.functions
+
+
 def symbols_of(source):
     """The symbols on the left sides of a model, as written and in their order."""
     found = {}
