@@ -347,8 +347,8 @@ class Display:
                 for label in segment.labels:
                     if not self.labelled_rows:
                         self.label = self.label or label
-                    elif latest is not None:
-                        latest.label = latest.label or label
+                    elif (owner := latest or current.get(0)) is not None:
+                        owner.label = owner.label or label
         self.places.sort()
         return found
 

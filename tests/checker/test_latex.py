@@ -1,6 +1,8 @@
 """LaTeX documents: what counts as an equation, which model it is about, where its errors stand."""
 import json
+import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -273,6 +275,26 @@ def test_layout_and_sizes_belong_to_the_named_model():
     assert verdicts(model + "\\[ n = 3 \\]\n% rnnbook: n = 3\n\\[ n = 3 \\]") == ["false", "holds"]
 
 
+def test_an_abbreviation_is_a_name_for_the_rest_of_the_document():
+    text = MODEL + r"""
+\[ e_t := 2 h_t, \qquad P \coloneqq W W^\top \]
+\begin{align} q_t &:= \nabla_{h_t} L = e_t + W^\top \bigl( (1 - h_{t+1}^2) \odot q_{t+1} \bigr), & t &= 1, \dots, T-1 \label{q} \end{align}
+\[ P^\top = P \]
+"""
+    assert [(r.label, r.verdict) for r in check(text, path="x.tex", proof_seconds=0)] == [("q", "holds"), ("claim-4", "holds")]
+    assert verdicts(text + r"\[ P := W \]") == ["holds", "holds", "false"]  # a second meaning has to agree with the first
+    assert verdicts(text + r"\[ h_t := W h_{t-1} \]") == ["holds", "holds", "false"]  # and so has one that the model gives
+    assert verdicts(r"\[ e_t := 2 h_t \] \[ e_1 = h_1 + h_1 \]", model="elman") == ["holds"]
+    assert verdicts(r"\[ e_t := 2 h_t \]") == ["ill-typed"]
+    assert verdicts(MODEL + r"\[ z := W x_1 W \] \[ z = z \]") == ["ill-typed", "ill-typed"]
+    assert verdicts(MODEL + r"\[ z + 1 := a \]") == ["ill-typed"]
+
+
+def test_an_abbreviation_changes_the_cached_verdict(tmp_path):
+    for value, verdict in (("2", "holds"), ("3", "false"), ("2", "holds")):
+        assert verdicts(MODEL + rf"\[ z := {value} a \] \[ z = a + a \]", cache=tmp_path) == [verdict]
+
+
 def test_models_of_the_book_by_name():
     formula = r"\[ \frac{\partial h_t}{\partial h_{t-1}} = \operatorname{diag}(1 - h_t^2) W \]"
     assert verdicts("% rnnbook: model = elman\n" + formula) == verdicts(formula, model="elman") == ["holds"]
@@ -281,6 +303,15 @@ def test_models_of_the_book_by_name():
     result, = check("% rnnbook: model = elmann\n" + formula, path="x.tex")
     assert "did you mean 'elman'?" in result.message
     assert verdicts(MODEL + formula.replace("t-1", "0").replace("h_t", "h_1"), model="lstm") == ["holds"]
+
+
+def test_the_examples_of_the_language_chapter_are_as_expected():
+    page = (Path(__file__).parents[2] / "book" / "language.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```latex\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert examples
+    for example in examples:
+        results = check(example, path="example.tex", proof_seconds=0)
+        assert len(results) == 4 and all(result.ok for result in results), [(r.label, r.verdict, r.message) for r in results]
 
 
 def test_text_without_a_name_is_read_by_its_looks():

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from rnnbook.checker import book_models, check, library_of
+from rnnbook.checker.collect import collect
 from rnnbook.checker.command import main
-from rnnbook.checker.library import FILE, chapters, collect
+from rnnbook.checker.library import FILE, chapters
 from rnnbook.checker.model import read_model
 
 ROOT = Path(__file__).parents[2]
@@ -16,7 +17,7 @@ BOOK = ROOT / "book"
 
 
 def test_the_copy_in_the_package_equals_the_chapters():
-    assert FILE.read_text(encoding="utf-8") == collect(BOOK), "run `python -m rnnbook.checker.library book` and commit what it writes"
+    assert FILE.read_text(encoding="utf-8") == collect(BOOK), "run `python -m rnnbook.checker.collect book` and commit what it writes"
 
 
 def test_no_model_of_the_book_is_missing():
