@@ -108,6 +108,12 @@ class Display:
         #: Whether every row has its own label, or the display one for all.
         self.labelled_rows = environment.startswith(("align", "flalign", "xalign", "gather", "eqnarray"))
         self.comments, self.label, self.places = [], None, []
+        self.closing, opened = {}, []  # which brace closes which
+        for k, token in enumerate(tokens):
+            if token.text == "{":
+                opened.append(k)
+            elif token.text == "}" and opened:
+                self.closing[opened.pop()] = k
         self.rows = self._cut(directive)
 
     # -- cutting -------------------------------------------------------------------------------------------------------
@@ -118,12 +124,15 @@ class Display:
             k += 1
         if k >= len(tokens) or tokens[k].text != "{":
             return tokens[k:k + 1], k + 1
-        depth = 0
-        for j in range(k, len(tokens)):
-            depth += (tokens[j].text == "{") - (tokens[j].text == "}")
-            if depth == 0:
-                return tokens[k + 1:j], j + 1
-        raise IllTyped("a brace is not closed", tokens[k].at)
+        if k not in self.closing:
+            raise IllTyped("a brace is not closed", tokens[k].at)
+        return tokens[k + 1:self.closing[k]], self.closing[k] + 1
+
+    def _following(self, k, spaces=frozenset()):
+        """The text of the next token from k on that is no white space."""
+        while k < len(self.tokens) and (self.tokens[k].text.isspace() or self.tokens[k].text in spaces):
+            k += 1
+        return self.tokens[k].text if k < len(self.tokens) else ""
 
     @staticmethod
     def _joined(tokens):
@@ -234,8 +243,7 @@ class Display:
                 else:
                     divide("cell", Token(" ", token.at))
             elif depth == 0 and text in ",;":
-                following = next((t.text for t in tokens[k:] if not t.text.isspace() and t.text not in SPACES), "")
-                if last is not None and last.text in DOTS or following in DOTS:
+                if last is not None and last.text in DOTS or self._following(k, SPACES) in DOTS:
                     put(token)
                 else:
                     divide("comma", token)
@@ -269,7 +277,7 @@ class Display:
             return None
         inner, after = self._group(k)
         content = self._joined(inner)
-        following = next((t.text for t in self.tokens[after:] if not t.text.isspace()), "")
+        following = self._following(after)
         words = set(re.findall(r"[a-z]+", content.lower()))
         spaced = content != content.strip() or not re.fullmatch(r"[A-Za-z]*", content.strip())
         if following in ("", r"\\", "&") and not segment.solid() and segment.before in ("space", "cell", "text"):

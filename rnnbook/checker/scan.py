@@ -55,9 +55,10 @@ class Block:
 def caret_below(text, offset):
     """The line of a text that holds an offset, and a line below it with a caret under the place."""
     offset = max(0, min(offset, len(text)))
-    start = text.rfind("\n", 0, offset) + 1
-    end = text.find("\n", offset)
-    line = text[start:len(text) if end < 0 else end].replace("\t", " ")
+    window = max(0, offset - 200)  # a hostile text may be one line of a megabyte
+    start = max(window, text.rfind("\n", window, offset) + 1)
+    end = text.find("\n", offset, offset + 200)
+    line = text[start:offset + 200 if end < 0 else end].replace("\t", " ")
     column = offset - start
     if column > 70:  # keep the place in sight of a long line
         line, column = "…" + line[column - 60:], 61
