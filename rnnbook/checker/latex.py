@@ -18,7 +18,7 @@ from rnnbook.checker.scan import MAX_BODY, MAX_DOCUMENT, Block, caret_below
 #: Environments whose content is not formula and not text.
 LITERAL = frozenset("verbatim verbatim* Verbatim BVerbatim LVerbatim lstlisting minted comment filecontents filecontents* tikzpicture "
                     "alltt".split())
-LASTING = ("model", "layout", "partial", "T")
+LASTING = ("model", "layout", "partial", "transpose", "T")
 PASSING = ("label", "for", "given", "expect", "skip")
 KEYS = (*LASTING, *PASSING, "define", "extends", "end", "off", "on")
 
@@ -35,7 +35,7 @@ class LatexBlock(Block):
 
     document: Document | None = None
     origins: tuple = ()
-    #: `layout`, `partial`, `T` and sizes that the model is read with.
+    #: `layout`, `partial`, `transpose`, `T` and sizes that the model is read with.
     model_options: dict = field(default_factory=dict)
     #: The abbreviation `x := y` that a claim begins with, and whether it says nothing else.
     notation: LatexBlock | None = None

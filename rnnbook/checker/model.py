@@ -16,7 +16,7 @@ from rnnbook.checker.syntax import UPPER, Node, Symbol
 
 MAX_T = 60
 MAX_DIMENSION = 24
-OPTIONS = frozenset(["label", "extends", "layout", "partial", "T", "name", "class", "caption"])
+OPTIONS = frozenset(["label", "extends", "layout", "partial", "transpose", "T", "name", "class", "caption"])
 
 
 @dataclass
@@ -65,6 +65,7 @@ class Model:
     letters: set = field(default_factory=set)
     layout: str = "numerator"
     partial: str = "total"
+    transpose: str = "top"  # T: ^T is the transpose, and not the power
     statements: list = field(default_factory=list)
     largest_index: int = 1
     base: Model | None = None  # the one that this one extends
@@ -228,9 +229,10 @@ def read_model(name, source, options=None, extends=None):
         model.dimensions = list(extends.dimensions)
         model.fixed = dict(extends.fixed)
         model.letters = set(extends.letters)
-        model.layout, model.partial = extends.layout, extends.partial
+        model.layout, model.partial, model.transpose = extends.layout, extends.partial, extends.transpose
         model.largest_index = extends.largest_index
-    for key, allowed in (("layout", ("numerator", "gradient")), ("partial", ("total", "immediate"))):
+    for key, allowed in (("layout", ("numerator", "gradient")), ("partial", ("total", "immediate")),
+                         ("transpose", ("top", "T"))):
         if key in options:
             if options[key] not in allowed:
                 raise IllTyped(f":{key}: is {allowed[0]} or {allowed[1]}, not {options[key]!r}")

@@ -295,6 +295,14 @@ def test_an_abbreviation_changes_the_cached_verdict(tmp_path):
         assert verdicts(MODEL + rf"\[ z := {value} a \] \[ z = a + a \]", cache=tmp_path) == [verdict]
 
 
+def test_a_document_may_write_T_for_the_transpose():
+    formulas_ = r"\[ (W h_0)^T = h_0^T W^{T}, \qquad a^T = a, \qquad \sum_{t=1}^T h_t^T h_t = L \]"
+    assert verdicts(MODEL + formulas_) == ["ill-typed", "false", "ill-typed"]
+    assert verdicts(MODEL + "\n% rnnbook: transpose = T\n" + formulas_) == ["holds"] * 3
+    assert verdicts(MODEL + "\n% rnnbook: transpose = U\n" + formulas_) == ["ill-typed"] * 3
+    assert "transpose = T" in check(MODEL + formulas_, path="x.tex")[0].message
+
+
 def test_models_of_the_book_by_name():
     formula = r"\[ \frac{\partial h_t}{\partial h_{t-1}} = \operatorname{diag}(1 - h_t^2) W \]"
     assert verdicts("% rnnbook: model = elman\n" + formula) == verdicts(formula, model="elman") == ["holds"]
