@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rnnbook.checker.errors import IllTyped
 from rnnbook.checker.macros import Token
@@ -22,11 +23,25 @@ DROPPED = {r"\nonumber": 0, r"\notag": 0, r"\displaybreak": 0, r"\allowdisplaybr
            r"\cref": 1, r"\Cref": 1, r"\cite": 1, r"\footnote": 1, r"\footnotemark": 0, r"\qedhere": 0, r"\noindent": 0,
            r"\centering": 0, r"\color": 1, r"\small": 0, r"\footnotesize": 0, r"\normalsize": 0}
 WORDS = frozenset("and or for where with if when so since hence thus then because by as also using let while but".split())
-RANGING = frozenset("for if when all where".split())
+RANGING, EACH = frozenset("for if when all".split()), frozenset("each every any".split())
 #: Commands that only decorate what stands in their last pair of braces, with the number of pairs in front of it.
 DECORATIONS = {r"\boxed": 0, r"\fbox": 0, r"\textcolor": 1, r"\colorbox": 1, r"\smash": 0}
 TEXTS = (r"\text", r"\textrm", r"\mbox", r"\textit", r"\textnormal", r"\textbf", r"\mathrm", r"\hbox", r"\textup")
 DOTS = frozenset([r"\dots", r"\ldots", r"\cdots", r"\dotsc", "…"])
+
+
+class Label(NamedTuple):
+    text: str
+    at: int
+    label: str
+
+
+class Environment(NamedTuple):
+    r"""`\begin` or `\end` of a matrix, and the tokens of its name in braces."""
+
+    text: str
+    at: int
+    name: list
 
 
 @dataclass
@@ -99,66 +114,137 @@ class Claim:
         return [*left, Token(":", sign.at), equal, *self.tokens[first + 1:second]], [*left, equal, *self.tokens[first + 1:]]
 
 
-class Display:
-    """The content of one display, cut into segments when it is made; `directive` matches a comment that speaks to the checker."""
+class Braced:
+    """Tokens, and which brace closes which."""
 
-    def __init__(self, tokens, environment, directive):
-        self.tokens = tokens
-        self.joined = environment.startswith("multline")
-        #: Whether every row has its own label, or the display one for all.
-        self.labelled_rows = environment.startswith(("align", "flalign", "xalign", "gather", "eqnarray"))
-        self.comments, self.label, self.places = [], None, []
-        self.closing, opened = {}, []  # which brace closes which
+    def __init__(self, tokens):
+        self.tokens, self.closing, opened = tokens, {}, []
         for k, token in enumerate(tokens):
             if token.text == "{":
                 opened.append(k)
             elif token.text == "}" and opened:
                 self.closing[opened.pop()] = k
-        self.rows = self._cut(directive)
 
-    # -- cutting -------------------------------------------------------------------------------------------------------
-    def _group(self, k):
-        """(inner tokens, index behind) of the braces, or the single token, that follow token k."""
-        tokens = self.tokens
-        while k < len(tokens) and (tokens[k].text.isspace() or tokens[k].text[0] == "%"):
-            k += 1
-        if k >= len(tokens) or tokens[k].text != "{":
-            return tokens[k:k + 1], k + 1
-        if k not in self.closing:
-            raise IllTyped("a brace is not closed", tokens[k].at)
-        return tokens[k + 1:self.closing[k]], self.closing[k] + 1
-
-    def _following(self, k, spaces=frozenset()):
-        """The text of the next token from k on that is no white space."""
-        while k < len(self.tokens) and (self.tokens[k].text.isspace() or self.tokens[k].text in spaces):
-            k += 1
+    def text(self, k):
         return self.tokens[k].text if k < len(self.tokens) else ""
 
-    @staticmethod
-    def _joined(tokens):
-        return "".join(t.text for t in tokens)
+    def skip(self, k, signs=()):
+        """The place of the first token from k on that is neither white space nor one of some signs."""
+        while k < len(self.tokens) and (self.text(k).isspace() or self.text(k) in signs):
+            k += 1
+        return k
 
-    def _cut(self, directive):
+    def group(self, k):
+        """(inner tokens, place behind) of the braces, or the single token, that follow from place k on."""
+        while self.text(k).isspace() or self.text(k)[:1] == "%":
+            k += 1
+        if self.text(k) != "{":
+            return self.tokens[k:k + 1], min(k + 1, len(self.tokens))
+        if k not in self.closing:
+            raise IllTyped("a brace is not closed", self.tokens[k].at)
+        return self.tokens[k + 1:self.closing[k]], self.closing[k] + 1
+
+    def behind_bracket(self, k):
+        """The place behind an option in square brackets, if one stands at place k."""
+        if self.text(k) == "[":
+            for j in range(k, min(len(self.tokens), k + 40)):
+                if self.text(j) == "]":
+                    return j + 1
+        return k
+
+
+def joined(tokens):
+    return "".join(token.text for token in tokens)
+
+
+class Display:
+    """The content of one display, cut into segments when it is made; `directive` matches a comment that speaks to the checker."""
+
+    def __init__(self, tokens, environment, directive):
+        self.joined = environment.startswith("multline")
+        #: Whether every row has its own label, or the display one for all.
+        self.labelled_rows = environment.startswith(("align", "flalign", "xalign", "gather", "eqnarray"))
+        self.comments, self.label, self.places = [], None, []
+        self.rows = self._cut(Braced(list(self._undressed(Braced(tokens), directive))))
+
+    # -- cutting -------------------------------------------------------------------------------------------------------
+    def _undressed(self, braced, directive):
+        """The tokens that mean something: without comments, decorations and the environments that only arrange lines."""
+        tokens, k = braced.tokens, 0
+        matrices, fresh = 0, True  # fresh: nothing but white space stands in the row so far
+        closers = set()  # the places of braces that go with a decoration
+        while k < len(tokens):
+            token, text = tokens[k], tokens[k].text
+            k += 1
+            if text[0] == "%":
+                said = directive.match(text)
+                if said is not None:
+                    self.comments.append((said[1], token.at, token.at + said.start(1)))
+            elif text == r"\label":
+                inner, k = braced.group(k)
+                yield Label(text, token.at, joined(inner).strip())
+            elif text in DROPPED:
+                k = braced.behind_bracket(k + (braced.text(k) == "*"))
+                for _ in range(DROPPED[text]):
+                    _, k = braced.group(k)
+            elif text in DECORATIONS:
+                for _ in range(DECORATIONS[text]):
+                    _, k = braced.group(k)
+                opening = braced.skip(k)
+                if braced.text(opening) == "{":
+                    _, after = braced.group(opening)
+                    closers.add(after - 1)
+                    k = opening + 1
+            elif k - 1 in closers:
+                continue
+            elif text == r"\hspace":
+                _, k = braced.group(k + (braced.text(k) == "*"))
+                yield Token(r"\quad", token.at)
+            elif text in (r"\stackrel", r"\overset", r"\underset"):
+                inner, after = braced.group(braced.group(k)[1])
+                related = len(inner) == 1 and inner[0].text in RELATIONS
+                yield inner[0] if related else token
+                k, fresh = after if related else k, False
+            elif text in (r"\begin", r"\end"):
+                inner, after = braced.group(k)
+                name = joined(inner).strip()
+                if name in INNER or name == "cases" and not matrices and (text == r"\end" or fresh):
+                    k = braced.behind_bracket(after)
+                    if text == r"\begin" and name == "alignedat":
+                        _, k = braced.group(k)
+                    continue
+                matrices = max(0, matrices + (1 if text == r"\begin" else -1))
+                yield Environment(text, token.at, tokens[k:after])
+                k, fresh = after, False
+            elif text == r"\\":
+                k += braced.text(k) == "*"
+                option = braced.skip(k)
+                behind = braced.behind_bracket(option)
+                if re.fullmatch(r"\[-?[\d.]+\s*[a-z]{2}\]", joined(tokens[option:behind])):
+                    k = behind
+                yield token
+                fresh = True
+            else:
+                yield token
+                fresh = fresh and text.isspace()
+
+    def _cut(self, braced):
         r"""Rows of cells of segments."""
-        tokens, k = self.tokens, 0
+        tokens, k = braced.tokens, 0
         rows, depth, matrices, sized = [[[Segment("row", ())]]], 0, 0, False
-        last = None  # the last token that is no space
-        closers = set()  # the places of braces that are dropped
+        last = ""  # the last token that is no space
 
         def put(token, change=0):
             nonlocal depth, last
+            depth = max(0, depth + min(change, 0))
             segment = rows[-1][-1][-1]
-            if change < 0:
-                depth = max(0, depth + change)
             segment.tokens.append(token)
             segment.depths.append(depth)
-            if change > 0:
-                depth += change
-            if not token.text.isspace():
-                last = token
+            depth += max(change, 0)
+            last = last if token.text.isspace() else token.text
 
-        def divide(kind, *sign):
-            segment = Segment(kind, sign)
+        def divide(kind, sign):
+            segment = Segment(kind, (sign,))
             if kind == "row":
                 rows.append([[segment]])
             elif kind == "cell":
@@ -168,123 +254,60 @@ class Display:
             return segment
 
         while k < len(tokens):
-            token = tokens[k]
-            text = token.text
+            token, text = tokens[k], tokens[k].text
             k += 1
-            if text[0] == "%":
-                said = directive.match(text)
-                if said is not None:
-                    self.comments.append((said[1], token.at, token.at + said.start(1)))
-            elif text == r"\label":
-                inner, k = self._group(k)
-                rows[-1][-1][-1].labels.append(self._joined(inner).strip())
-            elif text in DROPPED:
-                if k < len(tokens) and tokens[k].text == "*":
-                    k += 1
-                if text == r"\displaybreak" and k < len(tokens) and tokens[k].text == "[":
-                    k = self._behind_bracket(k)
-                for _ in range(DROPPED[text]):
-                    _, k = self._group(k)
-            elif k - 1 in closers:
-                continue
-            elif text in DECORATIONS:
-                for _ in range(DECORATIONS[text]):
-                    _, k = self._group(k)
-                inner, after = self._group(k)
-                if tokens[after - 1].text == "}":
-                    closers.add(after - 1)
-                    k = after - 1 - len(inner)
-            elif text == r"\hspace":
-                k += k < len(tokens) and tokens[k].text == "*"
-                _, k = self._group(k)
-                put(Token(r"\quad", token.at))
-            elif text in (r"\stackrel", r"\overset", r"\underset"):
-                _, after = self._group(k)
-                inner, behind = self._group(after)
-                if len(inner) == 1 and inner[0].text in RELATIONS:
-                    put(inner[0])
-                    k = behind
-                else:
-                    put(token)
-            elif text in (r"\begin", r"\end"):
-                inner, after = self._group(k)
-                name = self._joined(inner).strip()
-                system = name == "cases" and not matrices and (text == r"\end" or not any(map(Segment.solid, rows[-1][-1])))
-                if name in INNER or system:
-                    k = after
-                    if k < len(tokens) and tokens[k].text == "[":
-                        k = self._behind_bracket(k)
-                    if text == r"\begin" and name == "alignedat":
-                        _, k = self._group(k)
-                    continue
-                matrices = max(0, matrices + (1 if text == r"\begin" else -1))
-                for part in tokens[k - 1:after - 1]:
+            if isinstance(token, Label):
+                rows[-1][-1][-1].labels.append(token.label)
+            elif isinstance(token, Environment):
+                change = 1 if text == r"\begin" else -1
+                matrices = max(0, matrices + change)
+                put(Token(text, token.at), change)
+                for part in token.name:
                     put(part)
-                put(tokens[after - 1], 1 if text == r"\begin" else -1)
-                k = after
-            elif text == r"\\":
-                k += k < len(tokens) and tokens[k].text == "*"
-                following = k
-                while following < len(tokens) and tokens[following].text in (" ", "\t"):
-                    following += 1
-                if following < len(tokens) and tokens[following].text == "[":
-                    behind = self._behind_bracket(following)
-                    if re.fullmatch(r"\[-?[\d.]+\s*[a-z]{2}\]", self._joined(tokens[following:behind]).replace(" ", "")):
-                        k = behind
-                if matrices or depth:
-                    put(token if matrices else Token(" ", token.at))
-                else:
-                    divide("row", Token("\n", token.at))
             elif matrices:
                 put(token, _change(text))
-            elif text == "&":
+            elif text in ("&", r"\\"):
+                blank = Token(" " if text == "&" or depth else "\n", token.at)
                 if depth:
-                    put(Token(" ", token.at))
+                    put(blank)
                 else:
-                    divide("cell", Token(" ", token.at))
-            elif depth == 0 and text in ",;":
-                if last is not None and last.text in DOTS or self._following(k, SPACES) in DOTS:
-                    put(token)
-                else:
-                    divide("comma", token)
-            elif depth == 0 and text in (r"\quad", r"\qquad"):
-                divide("space", token)
-            elif text == r"\forall" and depth == 0:
-                divide("text", Token(" ", token.at)).ranging = True
-            elif text in TEXTS and depth == 0 and (prose := self._prose(k, last, rows[-1][-1][-1])) is not None:
-                words, k = prose
-                segment = divide("text", Token(" ", token.at))
-                segment.ranging = bool(words & RANGING) and not words - RANGING - {"each", "every", "any", "i", "e"}
+                    divide("cell" if text == "&" else "row", blank)
             elif text in (r"\left", r"\right"):
                 put(token, 1 if text == r"\left" else -1)
                 sized = True
                 continue
+            elif sized:
+                put(token)
+            elif depth:
+                put(token, _change(text))
+            elif text in (",", ";"):
+                if last in DOTS or braced.text(braced.skip(k, SPACES)) in DOTS:
+                    put(token)
+                else:
+                    divide("comma", token)
+            elif text in (r"\quad", r"\qquad"):
+                divide("space", token)
+            elif text == r"\forall":
+                divide("text", Token(" ", token.at)).ranging = True
+            elif text in TEXTS and (prose := self._prose(braced, k, last, rows[-1][-1][-1])) is not None:
+                words, k = prose
+                divide("text", Token(" ", token.at)).ranging = bool(words & RANGING) and words <= RANGING | EACH
             else:
-                put(token, 0 if sized else _change(text))
-            if not text.isspace():
-                sized = False
+                put(token, _change(text))
+            sized = sized and text.isspace()
         return rows
 
-    def _behind_bracket(self, k):
-        for j in range(k, min(len(self.tokens), k + 40)):
-            if self.tokens[j].text == "]":
-                return j + 1
-        return k + 1
-
-    def _prose(self, k, last, segment):
-        """The words of a text between formulas and the index behind it; None if it is part of a formula, such as a name."""
-        if last is not None and last.text in ("_", "^"):
+    @staticmethod
+    def _prose(braced, k, last, segment):
+        """The words of a text between formulas and the place behind it; None if it is part of a formula, such as a name."""
+        if last in ("_", "^"):
             return None
-        inner, after = self._group(k)
-        content = self._joined(inner)
-        following = self._following(after)
+        inner, after = braced.group(k)
+        content, following = joined(inner), braced.text(braced.skip(after))
         words = set(re.findall(r"[a-z]+", content.lower()))
-        spaced = content != content.strip() or not re.fullmatch(r"[A-Za-z]*", content.strip())
-        if following in ("", r"\\", "&") and not segment.solid() and segment.before in ("space", "cell", "text"):
-            return words, after  # the last of a row, apart from its formula
-        if not words <= WORDS and (following in ("(", "[", "_", "^", "{", r"\left", "=") or not spaced):
-            return None
-        return words, after
+        apart = following in ("", r"\\", "&") and not segment.solid() and segment.before in ("space", "cell", "text")
+        named = following in ("(", "[", "_", "^", "{", r"\left", "=") or re.fullmatch(r"[A-Za-z]*", content) is not None
+        return (words, after) if apart or words <= WORDS or not named else None
 
     # -- folding -------------------------------------------------------------------------------------------------------
     def _streams(self, row):

@@ -61,6 +61,7 @@ class Result:
 
 #: The message of a verdict that should never be seen.
 INTERNAL = "the checker itself failed on this formula"
+INTERNAL_DOCUMENT = "the checker itself failed on this document"
 
 
 class Book:
@@ -324,7 +325,11 @@ def note(notation, book, name):
 
 def check_text(text, path, model_name, library, proof_seconds, seconds, cache, mutate):
     book, results, numbers = Book(library), [], {}
-    for block in blocks_of(text, path):
+    try:
+        blocks = blocks_of(text, path)
+    except Exception as error:  # the other documents of a folder get their verdicts
+        return [Result(path, 1, "document", "comment", "undecided", message=f"{INTERNAL_DOCUMENT} ({type(error).__name__}: {error})")]
+    for block in blocks:
         numbers[block.kind] = number = numbers.get(block.kind, 0) + 1
         if block.kind == "model":
             default = f"model-{number}"

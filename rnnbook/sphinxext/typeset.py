@@ -50,7 +50,8 @@ def _limits(latex):
 def _options(options):
     """A model without lines is another one with sizes or a layout of its own: they are what there is to see."""
     words = {("layout", "gradient"): r"\text{gradient layout}", ("layout", "numerator"): r"\text{numerator layout}",
-             ("partial", "immediate"): r"\partial \text{ is immediate}", ("partial", "total"): r"\partial \text{ is total}", ("transpose", "T"): r"{}^T \text{ is the transpose}"}
+             ("partial", "immediate"): r"\partial \text{ is immediate}", ("partial", "total"): r"\partial \text{ is total}",
+             ("transpose", "T"): r"{}^T \text{ is the transpose}"}
     sizes = [f"{name} = {value}" for name, value in options.items() if len(name) == 1]
     return r", \quad ".join([*sizes, *(words[item] for item in options.items() if item in words)] or [r"\text{as before}"])
 

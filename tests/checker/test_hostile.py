@@ -81,7 +81,8 @@ def test_a_large_document_of_nothing_is_scanned_quickly():
     r"\begin{align}" * 20_000, "$$ " * 50_000, r"\[" * 50_000, r"\(" * 100_000, r"\newcommand{" * 50_000, r"\verb|" * 50_000,
     "% rnnbook: define m\n" * 10_000, "% rnnbook: foo\n" * 5_000, r"\[" + "," * 40_000 + r"\]", r"\begin{align}" + "&" * 60_000 + r"\end{align}",
     r"\[" + r"\boxed{" * 6_000 + "a = b" + "}" * 6_000 + r"\]", r"\[" + r"\left(" * 9_000 + r"\]", r"\[" + "{" * 60_000 + r"\]",
-    r"\[" + r"\stackrel{" * 6_000 + r"\]", "\\" * 500_001, r"\[ a = b, \text{for } t \in " + r"\in \{" * 5_000 + r"\]",
+    *(rf"\[ {command} {rest}\]" for command in (r"\boxed", r"\textcolor", r"\begin", r"\end", r"\stackrel", r"\text", r"\label", r"\tag", r"\\")
+      for rest in ("", "}", "{")), r"\[" + r"\stackrel{" * 6_000 + r"\]", "\\" * 500_001, r"\[ a = b, \text{for } t \in " + r"\in \{" * 5_000 + r"\]",
     r"\newcommand{\x}[2][a]{#1#2} \[ a = " + r"\x[" * 5_000 + r"\]",
 ], ids=lambda text: text[:20])
 def test_large_latex_documents_of_nothing_are_scanned_quickly(text):

@@ -354,6 +354,16 @@ def test_the_command_reads_both_kinds(tmp_path, capsys, monkeypatch):
     assert "did you mean 'elman'?" in capsys.readouterr().err
 
 
+def test_a_failure_of_the_reader_is_a_verdict_of_one_document(tmp_path, capsys, monkeypatch):
+    import rnnbook.checker.document as document
+    (tmp_path / "a.md").write_text("~~~{claim}\n1 = 1\n~~~\n", encoding="utf-8")
+    (tmp_path / "b.tex").write_text("\\[ 1 = 1 \\]\n", encoding="utf-8")
+    monkeypatch.setattr(document, "scan_latex", lambda text: 1 / 0)
+    assert main(["check", str(tmp_path)]) == 1
+    out = capsys.readouterr().out
+    assert "a.md:1: claim-1: proved" in out and f"b.tex:1: document: undecided\n    {document.INTERNAL_DOCUMENT}" in out
+
+
 def test_one_students_model_is_not_anothers(tmp_path):
     (tmp_path / "a.tex").write_text("% rnnbook: define elman\n% L = 1\n\n\\[ L = 1 \\]\n", encoding="utf-8")
     (tmp_path / "b.tex").write_text("% rnnbook: model = elman\n\\[ L = 1 \\]\n", encoding="utf-8")
