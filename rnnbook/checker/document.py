@@ -187,12 +187,13 @@ def library_of(paths):
 
 def located(block, outcome):
     """A message with line, column and a caret under the place in the block."""
+    message = block.worded(outcome.message)
     if outcome.option is not None:
-        return f"line {block.option_lines.get(outcome.option, block.line)}: {outcome.message}"
+        return f"line {block.option_lines.get(outcome.option, block.line)}: {message}"
     if outcome.at is None:
-        return outcome.message
+        return message
     line, column = block.position(outcome.at)
-    return f"line {line}, column {column}: {outcome.message}\n{block.caret(outcome.at)}"
+    return f"line {line}, column {column}: {message}\n{block.caret(outcome.at)}"
 
 
 def check_block(block, number, book, model_name, path=None, proof_seconds=2.0, seconds=5.0, cache=None):

@@ -23,10 +23,15 @@ PASSING = ("label", "for", "given", "expect", "skip")
 KEYS = (*LASTING, *PASSING, "define", "extends", "end", "off", "on")
 
 _MARK = re.compile(r"%[^\n]*|\\(?:[A-Za-z@]+|.|\n)|\$\$?", re.DOTALL)
+_INLINE = re.compile(r"%[^\n]*|\\(?:[A-Za-z@]+|.|\n)|\$|\n[ \t]*\n", re.DOTALL)
+_DISPLAYED = re.compile(r"%[^\n]*|\\(?:[A-Za-z@]+|.|\n)|\$\$|\n[ \t]*\n", re.DOTALL)
+_NAME = re.compile(r"\s*\{([^{}\n]{0,40})\}")
+_FI = re.compile(r"\\fi(?![A-Za-z@])")
+_NEXT_MODEL = re.compile(r"^[^\n%]*%+\s*rnnbook\s*:\s*(end|define|model)\b", re.MULTILINE | re.IGNORECASE)
 _DIRECTIVE = re.compile(r"%+\s*rnnbook\s*:\s*(.*?)\s*$", re.IGNORECASE)
 _ENTRY = re.compile(r":?(?P<key>[A-Za-z]+):?(?:\s*[=:]\s*|\s+|$)(?P<value>.*)$", re.DOTALL)
 _NEXT_ENTRY = re.compile(rf"[;,]\s*(?=(?:{'|'.join(KEYS)})\b\s*[=:])")
-_BLANK_LINE = re.compile(r"\n[ \t]*\n")
+_OPTION = re.compile(r"(?<!\S):(for|given|expect|label|model|extends|layout|partial|transpose|T):")
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,9 @@ class LatexBlock(Block):
 
     def position(self, offset):
         return self.document.position(self.origin(offset))
+
+    def worded(self, message):
+        return _OPTION.sub(r"`% rnnbook: \1 = …`", message)
 
     def caret(self, offset):
         return caret_below(self.document.text, self.origin(offset))
@@ -138,7 +146,7 @@ class Scanner:
         if mark in (r"\begin", r"\end") or self.macros.environment(mark, r"\begin"):
             name = self.macros.environment(mark, r"\begin")
             if name is None:
-                named = re.compile(r"\s*\{([^{}\n]{0,40})\}").match(text, at)
+                named = _NAME.match(text, at)
                 if named is None:
                     return at
                 name, at = named[1], named.end()
@@ -168,7 +176,7 @@ class Scanner:
             end = text.find("}", at, at + 2000)
             return at if end < 0 else end + 1
         elif mark == r"\iffalse":
-            end = re.compile(r"\\fi(?![A-Za-z@])").search(text, at)
+            end = _FI.search(text, at)
             return len(text) if end is None else end.end()
         elif mark == r"\endinput":
             return None
@@ -178,7 +186,7 @@ class Scanner:
 
     def inline(self, at, closing):
         """The end of a formula in the text: at its sign, or at the end of the paragraph."""
-        for mark in re.compile(r"%[^\n]*|\\(?:[A-Za-z@]+|.|\n)|\$|\n[ \t]*\n", re.DOTALL).finditer(self.text, at):
+        for mark in _INLINE.finditer(self.text, at):
             if mark[0] == closing:
                 return mark.end()
             if mark[0][0] == "\n":
@@ -255,7 +263,7 @@ class Scanner:
             self.complain(at, f"the name of a model is made of letters, digits and '-', not {value!r}")
             return
         name = named["name"] or f"model-{1 + sum(block.kind == 'model' for block in self.blocks)}"
-        following = re.compile(r"^[^\n%]*%+\s*rnnbook\s*:\s*(end|define|model)\b", re.MULTILINE | re.IGNORECASE).search(self.text, at)
+        following = _NEXT_MODEL.search(self.text, at)
         self.definition = Definition(name, at, {}, {}, following is not None and following[1].lower() == "end", line)
         if named["base"]:
             self.definition.options["extends"] = named["base"]
@@ -319,14 +327,14 @@ class Scanner:
     def display_end(self, name, at):
         r"""(offset of the end of the content, offset behind the display); (None, where to go on) if the display is not closed."""
         closing = {r"\[": r"\]", "$$": "$$"}.get(name)
-        for mark in re.compile(r"%[^\n]*|\\(?:[A-Za-z@]+|.|\n)|\$\$|\n[ \t]*\n", re.DOTALL).finditer(self.text, at):
+        for mark in _DISPLAYED.finditer(self.text, at):
             sign = mark[0]
             if sign == closing:
                 return mark.start(), mark.end()
             if sign[0] == "\n" and name == "$$":
                 return None, mark.start()
             if sign in (r"\begin", r"\end"):
-                named = re.compile(r"\s*\{([^{}\n]{0,40})\}").match(self.text, mark.end())
+                named = _NAME.match(self.text, mark.end())
                 if named is None:
                     continue
                 if sign == r"\end" and named[1] == name:

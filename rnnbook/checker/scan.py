@@ -47,6 +47,10 @@ class Block:
         row = before.count("\n")
         return self.body_line + row, len(before) - (before.rfind("\n") + 1) + 1 + self.indent
 
+    def worded(self, message):
+        """A message that names options as they are written in this kind of document."""
+        return message
+
     def caret(self, offset):
         """The line of the body that holds the offset, and a line below it with a caret under the place."""
         return caret_below(self.body, offset)

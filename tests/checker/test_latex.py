@@ -218,7 +218,9 @@ def test_errors_point_at_their_place(text, line, column):
 
 def test_errors_in_options_name_the_line_of_their_comment():
     result, = check(MODEL + "\n% rnnbook: for = t = 1..\n\\[ a = a \\]", path="x.tex")
-    assert result.verdict == "ill-typed" and result.message.startswith("line 6: :for:")
+    assert result.verdict == "ill-typed" and result.message.startswith("line 6: `% rnnbook: for = …` ")
+    result, = check(MODEL + "\n\\[ \\nabla_{h_t} L = \\nabla_{h_{t+1}} L \\]", path="x.tex")
+    assert "a range in `% rnnbook: for = …` keeps it inside" in result.message
 
 
 def test_a_comment_that_is_not_understood_is_an_error():
