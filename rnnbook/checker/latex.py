@@ -197,8 +197,8 @@ class Scanner:
     def comment(self, mark, start):
         said = _DIRECTIVE.match(mark)
         definition, line = self.definition, self.document.line(start)
-        follows = definition is not None and not definition.tokens or definition is not None and definition.from_comments
-        follows = follows and line == definition.last_line + 1 and self.document.alone(start)
+        follows = definition is not None and (definition.from_comments or not definition.tokens) \
+            and line == definition.last_line + 1 and self.document.alone(start)
         if said is None:
             if follows:
                 skipped = len(mark) - len(mark.lstrip("%"))
