@@ -28,6 +28,12 @@ def test_other_messages_lose_only_their_place():
     assert node.astext() == "The left side is a row"
 
 
+def test_what_a_message_quotes_is_typeset():
+    [node] = counterexamples.counterexample(r"line 3, column 7: no product of `A^\top`, a row, and `x`")
+    assert [part.astext() for part in node.findall(nodes.math)] == [r"A^\top", "x"]
+    assert node.astext() == r"No product of A^\top, a row, and x"
+
+
 def test_model_is_laid_out_in_groups():
     latex = typeset.typeset_model("x \\in \\mathbb{R}\n\ny = x^2\nz = y +\\left(\n  x\\right)\n\ng := \\nabla_x z\n")
     assert latex.count("&x \\in") == 1 and "y &= x^2" in latex and "z &= y +\\left( x\\right)" in latex and "g &:=" in latex

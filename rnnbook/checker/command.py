@@ -148,7 +148,7 @@ def score(results):
             fates[mutant.fate] = fates.get(mutant.fate, 0) + 1
     refused = sum(fates.get(fate, 0) for fate in ("false", "ill-typed", "undefined"))
     claims = sum(bool(result.mutants) for result in results)
-    text = (f"{sum(fates.values())} mutants of {claims} claims: {refused} refused ({fates.get('false', 0)} false, "
+    text = (f"{sum(fates.values())} mutants of {claims} claim{'s' * (claims != 1)}: {refused} refused ({fates.get('false', 0)} false, "
             f"{fates.get('ill-typed', 0)} ill-typed, {fates.get('undefined', 0)} without a value)")
     for fate in ("equivalent", "unexplained", "undecided"):
         if fate in fates:
@@ -164,7 +164,7 @@ def summary(results):
              if name in counts]
     wrong = sum(not result.ok for result in results)
     claims = sum(result.kind not in ("model", "comment") for result in results)
-    return f"{claims} claims: {', '.join(parts) or 'none'}; {wrong} not as expected"
+    return f"{claims} claim{'s' * (claims != 1)}: {', '.join(parts) or 'none'}; {wrong} not as expected"
 
 
 if __name__ == "__main__":

@@ -91,4 +91,4 @@ def test_the_command_ends_with_a_score(tmp_path, capsys):
     assert main(["check", "--mutate", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert f"{path}:4: c: equivalent: swap two factors" in lines
-    assert "mutants of 1 claims: " in lines[-1] and "unexplained" not in lines[-1]
+    assert "mutants of 1 claim: " in lines[-1] and "unexplained" not in lines[-1]
