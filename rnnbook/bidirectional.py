@@ -1,14 +1,22 @@
 r"""Two networks over the same sequences, one from the front and one from the back.
 
-.. math::
-   :unchecked: definition of the model
+With the plain cell, for example, the state from the front and the state from the back are
 
-    \overrightarrow h_t = \phi(\overrightarrow h_{t-1}, x_t), \qquad
-    \overleftarrow h_t = \psi(\overleftarrow h_{t+1}, x_t), \qquad
-    h_t = \begin{bmatrix} \overrightarrow h_t \\ \overleftarrow h_t \end{bmatrix}.
+.. claim::
+   :label: eq-api-bidirectional-front
+   :model: bidirectional
 
-They share the inputs and nothing else, so that the backward pass is that of each, and the gradients of the inputs are
-added. It needs the whole sequence before its first output: not for what is to be predicted as it comes.
+   h_t = \tanh(A h_{t-1} + U x_t + a)
+
+.. claim::
+   :label: eq-api-bidirectional-back
+   :model: bidirectional
+
+   k_t = \tanh(B k_{t+1} + R x_t + b)
+
+and the output is :math:`h_t` beside :math:`k_t`. They share the inputs and nothing else, so that the backward pass is
+that of each, and the gradients of the inputs are added. It needs the whole sequence before its first output: not for
+what is to be predicted as it comes.
 
 Everything is laid out as in PyTorch: the outputs have the shape (T, N, 2H), the front's before the back's; initial and
 final states have the shape (2, N, H). The final state of the second direction is the one that has seen everything, at
@@ -156,7 +164,34 @@ def forward(inputs, initial, parameters, *, cell, lengths=None, **options):
 
 
 def backward(cotangents, cache):
-    """Go back through both directions: each line undoes one of the forward pass, the last first.
+    r"""Go back through both directions: each line undoes one of the forward pass, the last first.
+
+    With the plain cell, :math:`\delta_t = \nabla_{h_t} L` and :math:`\kappa_t = \nabla_{k_t} L`, and with
+    :math:`\alpha_t = (1 - h_t^2) \odot \delta_t` and :math:`\beta_t = (1 - k_t^2) \odot \kappa_t`, one message runs
+    from the back and one from the front,
+
+    .. claim::
+       :label: eq-api-bidirectional-delta
+       :model: bidirectional
+       :for: t = 1..T-1
+
+       \delta_t = P^\top \varepsilon_t + A^\top \alpha_{t+1}
+
+    .. claim::
+       :label: eq-api-bidirectional-kappa
+       :model: bidirectional
+       :for: t = 2..T
+
+       \kappa_t = Q^\top \varepsilon_t + B^\top \beta_{t-1}
+
+    where :math:`P^\top \varepsilon_t` and :math:`Q^\top \varepsilon_t` stand for what the loss takes from each state
+    directly, and the two meet at the inputs:
+
+    .. claim::
+       :label: eq-api-bidirectional-inputs
+       :model: bidirectional
+
+       \nabla_{x_t} L = U^\top \alpha_t + R^\top \beta_t
 
     Parameters
     ----------

@@ -17,14 +17,24 @@ __all__ = ["clip_by_global_norm", "clip_by_value", "global_norm"]
 def global_norm(gradients, *, order=2.0):
     r"""Compute the norm of all gradients together, as of one long vector.
 
-    .. math::
-       :unchecked: definition outside the language
+    .. claim::
+       :label: eq-api-clipping-norm
+       :model: api-clipping
 
-       \lVert g \rVert_p = \Bigl(\sum_k \lvert g_k \rvert^p\Bigr)^{1/p}, \qquad
-              \lVert g \rVert_\infty = \max_k \lvert g_k \rvert.
+       \lVert g \rVert = \sqrt{\sum_{k=1}^{n} g_k^2}
 
-    It is computed in float64 and relative to the largest entry, so that no square overflows or underflows: it is
-    infinite only if an entry is, or if the norm itself is beyond the range of float64.
+    With another order :math:`p` it is the left side of
+
+    .. claim::
+       :label: eq-api-clipping-order
+       :model: api-clipping
+
+       \left( \sum_{k=1}^{n} \lvert g_k \rvert^p \right)^{1/p}
+         = m \left( \sum_{k=1}^{n} \left( \frac{\lvert g_k \rvert}{m} \right)^p \right)^{1/p}
+
+    and for :math:`p = \infty` the largest :math:`\lvert g_k \rvert`. It is computed as on the right, with the largest
+    entry for :math:`m`, and in float64, so that no power overflows, and none underflows that matters: it is infinite
+    only if an entry is, or if the norm itself is beyond the range of float64.
 
     Parameters
     ----------
@@ -68,12 +78,27 @@ def global_norm(gradients, *, order=2.0):
 def clip_by_global_norm(gradients, max_norm, *, order=2.0, error_if_nonfinite=False):
     r"""Scale all gradients by one factor, so that their global norm is at most `max_norm`.
 
-    .. math::
-       :unchecked: algorithm
+    .. claim::
+       :label: eq-api-clipping-by-norm
+       :model: api-clipping
 
-       g \leftarrow g \cdot \min\Bigl(1, \frac{c}{\lVert g \rVert + 10^{-6}}\Bigr).
+       f = \min\left( 1, \frac{c}{\lVert g \rVert + 10^{-6}} \right) g
 
-    The direction stays. The constant, and what happens to zero, infinity and nan, are those of PyTorch's
+    The direction stays, and the length is no more than was allowed:
+
+    .. claim::
+       :label: eq-api-clipping-direction
+       :model: api-clipping
+
+       g^\top f = \lVert g \rVert\, \lVert f \rVert
+
+    .. claim::
+       :label: eq-api-clipping-length
+       :model: api-clipping
+
+       \lVert f \rVert \le c
+
+    The constant, and what happens to zero, infinity and nan, are those of PyTorch's
     ``torch.nn.utils.clip_grad_norm_``; only that here a finite gradient whose sum of squares overflows is clipped like
     any other, where PyTorch makes zeros of it.
 
@@ -137,6 +162,12 @@ def clip_by_global_norm(gradients, max_norm, *, order=2.0, error_if_nonfinite=Fa
 
 def clip_by_value(gradients, bound):
     r"""Limit every entry to :math:`[-c, c]`.
+
+    .. claim::
+       :label: eq-api-clipping-by-value
+       :model: api-clipping
+
+       u = \max(-c, \min(g, c))
 
     Unlike clipping by the norm it turns the gradient's direction: large entries are cut, small ones stay. An infinite
     entry becomes :math:`\pm c`, and a nan stays one, as with PyTorch's ``torch.nn.utils.clip_grad_value_``.

@@ -9,6 +9,17 @@ def glue_text(name, text):
     glue(name, _Plain(text), display=False)
 
 
+def glue_math(name, formula):
+    """Give a computed formula, in LaTeX, a name, by which ``{glue:md}`name:myst``` puts it into a sentence."""
+    glue(name, Markdown(f"${formula}$"), display=False)
+
+
+def power_of_ten(value, digits=1):
+    """Write a number with a power of ten, in LaTeX, such as ``9.3 \\cdot 10^{-10}``."""
+    mantissa, exponent = f"{value:.{digits}e}".split("e")
+    return rf"{mantissa} \cdot 10^{{{int(exponent)}}}"
+
+
 class _Plain:
     """Text that is shown as it is: MyST-NB evaluates what it can read as a Python literal, "1.50" or "50,000", but not a quoted one."""
 

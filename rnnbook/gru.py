@@ -1,16 +1,32 @@
 r"""The gated recurrent unit in both variants, and its backward pass.
 
-.. math::
-   :unchecked: definition of the model
+At step :math:`t = 1, \dots, T` the reset gate, the update gate and the candidate are
 
-    \begin{aligned}
-    r_t &= \sigma(W_r h_{t-1} + U_r x_t + b_r), \qquad z_t = \sigma(W_z h_{t-1} + U_z x_t + b_z), \\
-    n_t &= \tanh\bigl(U_n x_t + b_n + r_t \odot (W_n h_{t-1} + c_n)\bigr)
-           \quad\text{(reset after, as PyTorch and cuDNN have it), or} \\
-    n_t &= \tanh\bigl(U_n x_t + b_n + W_n (r_t \odot h_{t-1}) + c_n\bigr)
-           \quad\text{(reset before, as in the original paper)}, \\
-    h_t &= (1 - z_t) \odot n_t + z_t \odot h_{t-1}, \qquad t = 1, \dots, T.
-    \end{aligned}
+.. claim::
+   :label: eq-api-gru-gates
+   :model: gru
+
+   \begin{pmatrix} r_t \\ z_t \\ n_t \end{pmatrix} = \begin{pmatrix}
+     \sigma(W_r h_{t-1} + U_r x_t + b_r) \\
+     \sigma(W_z h_{t-1} + U_z x_t + b_z) \\
+     \tanh(U_n x_t + b_n + r_t \odot (W_n h_{t-1} + c_n))
+   \end{pmatrix}
+
+with the reset after the product, as PyTorch and cuDNN have it; or, with the reset before it, as in the original paper,
+
+.. claim::
+   :label: eq-api-gru-before-candidate
+   :model: gru-before
+
+   n_t = \tanh(U_n x_t + b_n + W_n (r_t \odot h_{t-1}))
+
+where :math:`c_n` is added to :math:`b_n`. In both variants
+
+.. claim::
+   :label: eq-api-gru-hidden
+   :model: gru
+
+   h_t = (1 - z_t) \odot n_t + z_t \odot h_{t-1}
 
 Here z keeps the old state, as in PyTorch; some papers have z and 1 − z the other way round. The two variants are
 different functions of the same parameters; they agree where :math:`r_t = 1`, and with a diagonal :math:`W_n` and
@@ -281,23 +297,88 @@ def _run_before(gates, states, weights_hh):
 def backward(cotangents, cache):
     r"""Backpropagate through time: the gradients of a loss with respect to everything that :func:`forward` was given.
 
-    With :math:`\delta_t = \nabla_{h_t} L`, a column, and the arguments :math:`a_r, a_z, a_n` of σ, σ and tanh,
+    Let :math:`\delta_t = \nabla_{h_t} L`, a column, let the loss itself have the gradient :math:`g_t` at :math:`h_t`,
+    and let :math:`\rho_t`, :math:`\zeta_t` and :math:`\nu_t` be the arguments of σ, σ and tanh in the gates r and z and
+    in the candidate; a bar stands for the gradient with respect to each. In both variants
 
-    .. math::
-       :unchecked: algorithm
+    .. claim::
+       :label: eq-api-gru-nu
+       :model: gru
 
-        \begin{aligned}
-        \nabla_{a_n} L &= (1 - z_t) \odot (1 - n_t^2) \odot \delta_t, \qquad
-        \nabla_{a_z} L = (h_{t-1} - n_t) \odot z_t \odot (1 - z_t) \odot \delta_t, \\
-        \text{after:}\quad
-        \nabla_{a_r} L &= (W_n h_{t-1} + c_n) \odot r_t \odot (1 - r_t) \odot \nabla_{a_n} L, \qquad
-        q_t = W_n^\top (r_t \odot \nabla_{a_n} L), \\
-        \text{before:}\quad
-        \nabla_{a_r} L &= h_{t-1} \odot r_t \odot (1 - r_t) \odot W_n^\top \nabla_{a_n} L, \qquad
-        q_t = r_t \odot W_n^\top \nabla_{a_n} L, \\
-        \delta_{t-1} &= \nabla^{+}_{h_{t-1}} L + z_t \odot \delta_t + W_r^\top \nabla_{a_r} L
-            + W_z^\top \nabla_{a_z} L + q_t.
-        \end{aligned}
+       \bar\nu_t = (1 - z_t) \odot (1 - n_t^2) \odot \delta_t
+
+    .. claim::
+       :label: eq-api-gru-zeta
+       :model: gru
+
+       \bar\zeta_t = (h_{t-1} - n_t) \odot z_t \odot (1 - z_t) \odot \delta_t
+
+    With the reset after the product,
+
+    .. claim::
+       :label: eq-api-gru-rho
+       :model: gru
+
+       \bar\rho_t = (W_n h_{t-1} + c_n) \odot r_t \odot (1 - r_t) \odot \bar\nu_t
+
+    .. claim::
+       :label: eq-api-gru-delta
+       :model: gru
+       :for: t = 2..T
+
+       \delta_{t-1} = g_{t-1} + z_t \odot \delta_t + W_r^\top \bar\rho_t + W_z^\top \bar\zeta_t
+         + W_n^\top (r_t \odot \bar\nu_t)
+
+    .. claim::
+       :label: eq-api-gru-weight-n
+       :model: gru
+
+       \frac{\partial L}{\partial W_n} = \sum_{t=1}^{T} (r_t \odot \bar\nu_t)\, h_{t-1}^\top
+
+    .. claim::
+       :label: eq-api-gru-bias-n
+       :model: gru
+
+       \nabla_{c_n} L = \sum_{t=1}^{T} r_t \odot \bar\nu_t
+
+    and with the reset before it
+
+    .. claim::
+       :label: eq-api-gru-before-rho
+       :model: gru-before
+
+       \bar\rho_t = h_{t-1} \odot r_t \odot (1 - r_t) \odot (W_n^\top \bar\nu_t)
+
+    .. claim::
+       :label: eq-api-gru-before-delta
+       :model: gru-before
+       :for: t = 2..T
+
+       \delta_{t-1} = g_{t-1} + z_t \odot \delta_t + W_r^\top \bar\rho_t + W_z^\top \bar\zeta_t
+         + r_t \odot (W_n^\top \bar\nu_t)
+
+    .. claim::
+       :label: eq-api-gru-before-weight-n
+       :model: gru-before
+
+       \frac{\partial L}{\partial W_n} = \sum_{t=1}^{T} \bar\nu_t\, (r_t \odot h_{t-1})^\top
+
+    Every other weight has the gradient of its argument times what it multiplied, for example
+
+    .. claim::
+       :label: eq-api-gru-weight-z
+       :model: gru
+
+       \frac{\partial L}{\partial W_z} = \sum_{t=1}^{T} \bar\zeta_t\, h_{t-1}^\top
+
+    .. claim::
+       :label: eq-api-gru-inputs
+       :model: gru
+
+       \nabla_{x_t} L = U_r^\top \bar\rho_t + U_z^\top \bar\zeta_t + U_n^\top \bar\nu_t
+
+    The recursion starts with :math:`\delta_T = g_T`, and :math:`\nabla_{h_0} L` is what it gives for :math:`t = 1`,
+    with :math:`g_0 = 0`.
 
     Parameters
     ----------
@@ -561,18 +642,29 @@ def reference_backward(cotangents, cache):
 def step_jacobian(cache):
     r"""Build the Jacobian of one step, :math:`\partial h_t / \partial h_{t-1}`, for every step.
 
-    .. math::
-       :unchecked: the chapter's claims, in one display
+    With the reset after the product
 
-        \begin{aligned}
-        \frac{\partial h_t}{\partial h_{t-1}} &= \operatorname{diag}(z_t)
-            + \operatorname{diag}\bigl((h_{t-1} - n_t)\, z_t (1 - z_t)\bigr) W_z
-            + \operatorname{diag}\bigl((1 - z_t)(1 - n_t^2)\bigr) M_t, \\
-        \text{after:}\quad M_t &= \operatorname{diag}(r_t)\, W_n
-            + \operatorname{diag}\bigl((W_n h_{t-1} + c_n)\, r_t (1 - r_t)\bigr) W_r, \\
-        \text{before:}\quad M_t &= W_n \bigl(\operatorname{diag}(r_t)
-            + \operatorname{diag}\bigl(h_{t-1}\, r_t (1 - r_t)\bigr) W_r\bigr).
-        \end{aligned}
+    .. claim::
+       :label: eq-api-gru-jacobian
+       :model: gru
+
+       \frac{\partial h_t}{\partial h_{t-1}}
+         &= \operatorname{diag}(z_t) + \operatorname{diag}((h_{t-1} - n_t) \odot z_t \odot (1 - z_t))\, W_z \\
+         &\quad + \operatorname{diag}((1 - z_t) \odot (1 - n_t^2)) \\
+         &\quad \cdot \left( \operatorname{diag}(r_t)\, W_n
+           + \operatorname{diag}((W_n h_{t-1} + c_n) \odot r_t \odot (1 - r_t))\, W_r \right)
+
+    and with the reset before it
+
+    .. claim::
+       :label: eq-api-gru-before-jacobian
+       :model: gru-before
+
+       \frac{\partial h_t}{\partial h_{t-1}}
+         &= \operatorname{diag}(z_t) + \operatorname{diag}((h_{t-1} - n_t) \odot z_t \odot (1 - z_t))\, W_z \\
+         &\quad + \operatorname{diag}((1 - z_t) \odot (1 - n_t^2))\, W_n \\
+         &\quad \cdot \left( \operatorname{diag}(r_t)
+           + \operatorname{diag}(h_{t-1} \odot r_t \odot (1 - r_t))\, W_r \right)
 
     Parameters
     ----------

@@ -1,27 +1,45 @@
 r"""The long short-term memory, its gates, and its backward pass.
 
-.. math::
-   :unchecked: definition of the model
+At step :math:`t = 1, \dots, T` the input gate, the forget gate, the candidate and the output gate are
 
-    \begin{aligned}
-    i_t &= \sigma(W_i h_{t-1} + U_i x_t + b_i), & f_t &= \sigma(W_f h_{t-1} + U_f x_t + b_f), \\
-    g_t &= \tanh(W_g h_{t-1} + U_g x_t + b_g), & o_t &= \sigma(W_o h_{t-1} + U_o x_t + b_o), \\
-    C_t &= f_t \odot C_{t-1} + i_t \odot g_t, & h_t &= o_t \odot \tanh(C_t), \qquad t = 1, \dots, T.
-    \end{aligned}
+.. claim::
+   :label: eq-api-lstm-gates
+   :model: lstm
 
-Arrays are laid out as in PyTorch: time first, then the batch, then the components. The weights of the four gates stand
-one below the other, in the order i, f, g, o:
+   \begin{pmatrix} i_t \\ f_t \\ \tilde C_t \\ o_t \end{pmatrix} = \begin{pmatrix}
+     \sigma(W_i h_{t-1} + U_i x_t + b_i) \\
+     \sigma(W_f h_{t-1} + U_f x_t + b_f) \\
+     \tanh(W_c h_{t-1} + U_c x_t + b_c) \\
+     \sigma(W_o h_{t-1} + U_o x_t + b_o)
+   \end{pmatrix}
 
-================================  ===========================  ==============================
-In a formula                      In code                      Shape
-================================  ===========================  ==============================
-:math:`x_t`                       ``inputs[t - 1]``            (N, d)
-:math:`h_t`, :math:`C_t`          ``hidden[t - 1]``            (N, H)
-:math:`h_0`, :math:`C_0`          ``hidden0``, ``cell0``       (N, H)
-:math:`U_i, U_f, U_g, U_o`        ``weight_ih``                (4H, d)
-:math:`W_i, W_f, W_g, W_o`        ``weight_hh``                (4H, H)
-:math:`b_i, b_f, b_g, b_o`        ``bias_ih + bias_hh``        (4H,) each
-================================  ===========================  ==============================
+and the cell state and the hidden state
+
+.. claim::
+   :label: eq-api-lstm-cell
+   :model: lstm
+
+   C_t = f_t \odot C_{t-1} + i_t \odot \tilde C_t
+
+.. claim::
+   :label: eq-api-lstm-hidden
+   :model: lstm
+
+   h_t = o_t \odot \tanh(C_t)
+
+Arrays are laid out as in PyTorch: time first, then the batch, then the components. The weights of the four layers stand
+one below the other as the layers do above, in PyTorch's order i, f, g, o, where g is its name for the candidate:
+
+=================================  ===========================  ==============================
+In a formula                       In code                      Shape
+=================================  ===========================  ==============================
+:math:`x_t`                        ``inputs[t - 1]``            (N, d)
+:math:`h_t`                        ``hidden[t - 1]``            (N, H)
+:math:`h_0`, :math:`C_0`           ``hidden0``, ``cell0``       (N, H)
+:math:`U_i, U_f, U_c, U_o`         ``weight_ih``                (4H, d)
+:math:`W_i, W_f, W_c, W_o`         ``weight_hh``                (4H, H)
+:math:`b_i, b_f, b_c, b_o`         ``bias_ih + bias_hh``        (4H,) each
+=================================  ===========================  ==============================
 
 :func:`reference_forward` and :func:`reference_backward` are the formulas, one line for each, and take any numbers, so
 that a complex step can go through them. :func:`forward` and :func:`backward` give the same numbers fast. For peepholes
@@ -245,22 +263,80 @@ def forward(inputs, hidden0, cell0, parameters):
 def backward(cotangents, cache):
     r"""Backpropagate through time: the gradients of a loss with respect to everything that :func:`forward` was given.
 
-    With :math:`\delta_t = \nabla_{h_t} L` and :math:`\gamma_t = \nabla_{C_t} L`, columns, from :math:`t = T` down to 1,
+    Let :math:`\delta_t = \nabla_{h_t} L` and :math:`\gamma_t = \nabla_{C_t} L`, columns, and let the loss itself have
+    the gradient :math:`g_t` at :math:`h_t`, and :math:`e` at :math:`C_T`. From :math:`t = T` down to 1, where
+    :math:`\delta_T = g_T`,
 
-    .. math::
-       :unchecked: algorithm
+    .. claim::
+       :label: eq-api-lstm-gamma-last
+       :model: lstm-packed
 
-        \begin{aligned}
-        \gamma_t &\leftarrow \gamma_t + o_t \odot (1 - \tanh^2 C_t) \odot \delta_t, \\
-        \nabla_{a_o} L &= \tanh(C_t) \odot o_t \odot (1 - o_t) \odot \delta_t, \\
-        \nabla_{a_i} L &= g_t \odot i_t \odot (1 - i_t) \odot \gamma_t, \\
-        \nabla_{a_f} L &= C_{t-1} \odot f_t \odot (1 - f_t) \odot \gamma_t, \\
-        \nabla_{a_g} L &= i_t \odot (1 - g_t^2) \odot \gamma_t, \\
-        \gamma_{t-1} &= \nabla^{+}_{C_{t-1}} L + f_t \odot \gamma_t, \\
-        \delta_{t-1} &= \nabla^{+}_{h_{t-1}} L + \sum_{k \in \{i, f, g, o\}} W_k^\top\, \nabla_{a_k} L.
-        \end{aligned}
+       \gamma_T = e + o_T \odot (1 - \tanh^2(C_T)) \odot \delta_T
 
-    The arguments :math:`a_k = W_k h_{t-1} + U_k x_t + b_k` of the gates pass theirs on to the parameters and inputs.
+    .. claim::
+       :label: eq-api-lstm-gamma
+       :model: lstm-packed
+       :for: t = 1..T-1
+
+       \gamma_t = f_{t+1} \odot \gamma_{t+1} + o_t \odot (1 - \tanh^2(C_t)) \odot \delta_t
+
+    The four layers' arguments :math:`a_t = W h_{t-1} + U x_t + b`, one below the other, have the gradient
+
+    .. claim::
+       :label: eq-api-lstm-alpha
+       :model: lstm-packed
+
+       \alpha_t = \nabla_{a_t} L = \begin{pmatrix}
+         \tilde C_t \odot i_t \odot (1 - i_t) \odot \gamma_t \\
+         C_{t-1} \odot f_t \odot (1 - f_t) \odot \gamma_t \\
+         i_t \odot (1 - \tilde C_t^2) \odot \gamma_t \\
+         \tanh(C_t) \odot o_t \odot (1 - o_t) \odot \delta_t
+       \end{pmatrix}
+
+    .. claim::
+       :label: eq-api-lstm-delta
+       :model: lstm-packed
+       :for: t = 1..T-1
+
+       \delta_t = g_t + W^\top \alpha_{t+1}
+
+    and pass it on to the parameters, the inputs and the initial states:
+
+    .. claim::
+       :label: eq-api-lstm-weight-hh
+       :model: lstm-packed
+
+       \frac{\partial L}{\partial W} = \sum_{t=1}^{T} \alpha_t\, h_{t-1}^\top
+
+    .. claim::
+       :label: eq-api-lstm-weight-ih
+       :model: lstm-packed
+
+       \frac{\partial L}{\partial U} = \sum_{t=1}^{T} \alpha_t\, x_t^\top
+
+    .. claim::
+       :label: eq-api-lstm-bias
+       :model: lstm-packed
+
+       \nabla_b L = \sum_{t=1}^{T} \alpha_t
+
+    .. claim::
+       :label: eq-api-lstm-inputs
+       :model: lstm-packed
+
+       \nabla_{x_t} L = U^\top \alpha_t
+
+    .. claim::
+       :label: eq-api-lstm-hidden0
+       :model: lstm-packed
+
+       \nabla_{h_0} L = W^\top \alpha_1
+
+    .. claim::
+       :label: eq-api-lstm-cell0
+       :model: lstm-packed
+
+       \nabla_{C_0} L = f_1 \odot \gamma_1
 
     Parameters
     ----------
@@ -456,18 +532,41 @@ def reference_backward(cotangents, cache):
 def step_jacobian(cache):
     r"""Build the Jacobian of one step, from (C, h) to the next (C, h), for every step.
 
-    .. math::
-       :unchecked: the chapter's claims, in one display
+    With :math:`s_t`, the column of :math:`C_t` above :math:`h_t`, and :math:`F_t = \operatorname{diag}(f_t)`,
 
-        \begin{aligned}
-        \frac{\partial C_t}{\partial C_{t-1}} &= \operatorname{diag}(f_t), \\
-        \frac{\partial C_t}{\partial h_{t-1}} &= B_t = \operatorname{diag}\bigl(g_t\, i_t (1 - i_t)\bigr) W_i \\
-            &\quad + \operatorname{diag}\bigl(C_{t-1}\, f_t (1 - f_t)\bigr) W_f \\
-            &\quad + \operatorname{diag}\bigl(i_t (1 - g_t^2)\bigr) W_g, \\
-        \frac{\partial h_t}{\partial C_{t-1}} &= E_t \operatorname{diag}(f_t), \\
-        \frac{\partial h_t}{\partial h_{t-1}} &= E_t B_t + \operatorname{diag}\bigl(\tanh(C_t)\, o_t (1 - o_t)\bigr) W_o, \\
-        E_t &= \operatorname{diag}\bigl(o_t (1 - \tanh^2 C_t)\bigr).
-        \end{aligned}
+    .. claim::
+       :label: eq-api-lstm-jacobian
+       :model: lstm-state
+
+       \frac{\partial s_t}{\partial s_{t-1}} = \begin{pmatrix} F_t & B_t \\ E_t F_t & E_t B_t + R_t \end{pmatrix}
+
+    The blocks are what the cell hears of the hidden state before,
+
+    .. claim::
+       :label: eq-api-lstm-jacobian-B
+       :model: lstm-block
+
+       B_t = \frac{\partial C_t}{\partial h_{t-1}}
+         &= \operatorname{diag}(\tilde C_t \odot i_t \odot (1 - i_t))\, W_i \\
+         &\quad + \operatorname{diag}(C_{t-1} \odot f_t \odot (1 - f_t))\, W_f \\
+         &\quad + \operatorname{diag}(i_t \odot (1 - \tilde C_t^2))\, W_c
+
+    what the hidden state hears of the cell,
+
+    .. claim::
+       :label: eq-api-lstm-jacobian-E
+       :model: lstm-block
+
+       E_t = \frac{\partial h_t}{\partial C_t} = \operatorname{diag}(o_t \odot (1 - \tanh^2(C_t)))
+
+    and what it hears of the one before through the output gate alone:
+
+    .. claim::
+       :label: eq-api-lstm-jacobian-R
+       :model: lstm-block
+
+       R_t = \frac{\partial h_t}{\partial o_t} \frac{\partial o_t}{\partial h_{t-1}}
+         = \operatorname{diag}(\tanh(C_t) \odot o_t \odot (1 - o_t))\, W_o
 
     Parameters
     ----------

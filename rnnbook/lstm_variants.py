@@ -1,19 +1,28 @@
 r"""The LSTM with peepholes, with coupled gates, or with both.
 
 Peepholes let the gates see the cell's state itself, each component of it by a weight of its own: the input and the
-forget gate see the state as it was, the output gate as it has become. Coupled gates have one decision for both: what
-is written is what was erased, :math:`f_t = 1 - i_t`.
+forget gate see the state as it was, the output gate as it has become.
 
-.. math::
-   :unchecked: definition of the model
+.. claim::
+   :label: eq-api-variants-gates
+   :model: lstm-peephole
 
-    \begin{aligned}
-    i_t &= \sigma(W_i h_{t-1} + U_i x_t + p_i \odot C_{t-1} + b_i), \\
-    f_t &= \sigma(W_f h_{t-1} + U_f x_t + p_f \odot C_{t-1} + b_f)
-           \quad\text{or, coupled,}\quad f_t = 1 - i_t, \\
-    g_t &= \tanh(W_g h_{t-1} + U_g x_t + b_g), \qquad C_t = f_t \odot C_{t-1} + i_t \odot g_t, \\
-    o_t &= \sigma(W_o h_{t-1} + U_o x_t + p_o \odot C_t + b_o), \qquad h_t = o_t \odot \tanh(C_t).
-    \end{aligned}
+   \begin{pmatrix} i_t \\ f_t \\ \tilde C_t \\ o_t \end{pmatrix} = \begin{pmatrix}
+     \sigma(W_i h_{t-1} + U_i x_t + p_i \odot C_{t-1} + b_i) \\
+     \sigma(W_f h_{t-1} + U_f x_t + p_f \odot C_{t-1} + b_f) \\
+     \tanh(W_c h_{t-1} + U_c x_t + b_c) \\
+     \sigma(W_o h_{t-1} + U_o x_t + p_o \odot C_t + b_o)
+   \end{pmatrix}
+
+Coupled gates have one decision for both: as much is written as was erased, :math:`f_t = 1 - i_t`.
+
+.. claim::
+   :label: eq-api-variants-coupled
+   :model: lstm-coupled
+
+   C_t = (1 - i_t) \odot C_{t-1} + i_t \odot \tilde C_t
+
+The hidden state is :math:`h_t = o_t \odot \tanh(C_t)`, as ever.
 
 This is the step-by-step form alone, one line for each equation, for arrays of any numeric dtype. Layout and names are
 those of :mod:`rnnbook.lstm`, and the module can stand wherever a cell can, in :mod:`rnnbook.stacked` for example.
@@ -166,6 +175,45 @@ def forward(inputs, hidden0, cell0, parameters, *, coupled=False):
 
 def backward(cotangents, cache):
     r"""Backpropagate through time: each line undoes one of the forward pass, the last first.
+
+    What differs from :func:`rnnbook.lstm.backward`, with :math:`\alpha^{(f)}_t` for the gradient at the argument of
+    :math:`f_t` and so on: through the peepholes the cell gets three messages more,
+
+    .. claim::
+       :label: eq-api-variants-gamma
+       :model: lstm-peephole
+       :for: t = 1..T-1
+
+       \gamma_t &= o_t \odot (1 - \tanh^2(C_t)) \odot \delta_t + p_o \odot \alpha^{(o)}_t \\
+         &\quad + f_{t+1} \odot \gamma_{t+1} + p_f \odot \alpha^{(f)}_{t+1} + p_i \odot \alpha^{(i)}_{t+1}
+
+    and they themselves get
+
+    .. claim::
+       :label: eq-api-variants-peephole-f
+       :model: lstm-peephole
+
+       \nabla_{p_f} L = \sum_{t=1}^{T} \alpha^{(f)}_t \odot C_{t-1}
+
+    .. claim::
+       :label: eq-api-variants-peephole-i
+       :model: lstm-peephole
+
+       \nabla_{p_i} L = \sum_{t=1}^{T} \alpha^{(i)}_t \odot C_{t-1}
+
+    .. claim::
+       :label: eq-api-variants-peephole-o
+       :model: lstm-peephole
+
+       \nabla_{p_o} L = \sum_{t=1}^{T} \alpha^{(o)}_t \odot C_t
+
+    With coupled gates the input gate answers for both,
+
+    .. claim::
+       :label: eq-api-variants-coupled-i
+       :model: lstm-coupled
+
+       \alpha^{(i)}_t = (\tilde C_t - C_{t-1}) \odot i_t \odot (1 - i_t) \odot \gamma_t
 
     Parameters
     ----------

@@ -1,10 +1,27 @@
-"""Sequences of unequal lengths in one batch.
+r"""Sequences of unequal lengths in one batch.
 
 The inputs have the shape (T, N, d), where T is the longest length and the steps beyond a sequence's own length are
 padding. The cell never sees the padding: the batch is sorted by length and cut wherever a sequence ends, and each part
 runs with the sequences that are left, from the states that the part before it ended with. So every sequence gives what
 it would give alone, its final states are those of its own last step, no gradient reaches the padding, and whatever
 stands there, be it a nan, does no harm. PyTorch's packed sequences do the same.
+
+In a formula a mask says it, :math:`\mu_t = 1` within the sequence and 0 in the padding. For the plain cell, with
+:math:`s_t` for what it would make of the step,
+
+.. claim::
+   :label: eq-api-padded-hidden
+   :model: masked
+
+   h_t = \mu_t s_t + (1 - \mu_t)\, h_{t-1}
+
+.. claim::
+   :label: eq-api-padded-inputs
+   :model: masked
+
+   \nabla_{x_t} L = \mu_t U^\top \left( (1 - s_t^2) \odot \delta_t \right)
+
+Nothing is multiplied by a mask here; the results are the same, and outputs in the padding are zeros.
 
 A cell is one of the modules :mod:`rnnbook.rnn`, :mod:`rnnbook.lstm` and :mod:`rnnbook.gru`.
 """

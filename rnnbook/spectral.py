@@ -1,8 +1,9 @@
 r"""Eigenvalues, powers, transients and Lyapunov exponents: how fast a product of many matrices grows or decays.
 
-In the long run the spectral radius decides, :math:`\lVert W^t \rVert^{1/t} \to \rho(W)`; until then the norm may do
+In the long run the spectral radius decides, :math:`\lVert M^t \rVert^{1/t} \to \rho(M)`; until then the norm may do
 something else entirely. How large the powers of a matrix become on the way is bounded by its Kreiss constant, from
-below and, times :math:`e H`, from above. For a product of different matrices, as the Jacobians along a trajectory are,
+below and, times :math:`e n`, from above. Here a matrix has the size :math:`n`, as in the chapter, which is H in the
+shapes of arrays. For a product of different matrices, as the Jacobians along a trajectory are,
 Lyapunov exponents take the place of :math:`\ln \lvert\lambda\rvert`.
 """
 
@@ -28,7 +29,14 @@ __all__ = [
 
 
 def spectral_radius(matrix):
-    r"""Compute the spectral radius, :math:`\rho(W) = \max_k \lvert\lambda_k\rvert`.
+    r"""Compute the spectral radius, :math:`\rho(M) = \max_i \lvert\lambda_i\rvert`.
+
+    .. claim::
+       :label: eq-api-spectral-radius
+       :model: spectral-any
+       :for: k = 1..8
+
+       \rho(M)^k = \rho(M^k) \le \lVert M^k \rVert
 
     Parameters
     ----------
@@ -58,11 +66,19 @@ def spectral_radius(matrix):
 
 
 def eigenvector_condition(matrix):
-    r"""Compute the condition number of the eigenvectors, :math:`\kappa(V) = \lVert V \rVert_2 \lVert V^{-1} \rVert_2`.
+    r"""Compute the condition number of the eigenvectors, :math:`\kappa(Q) = \lVert Q \rVert_2 \lVert Q^{-1} \rVert_2`.
 
     1 for a normal matrix; infinite, or as large as rounding lets it be, for a defective one, which has not enough
-    eigenvectors. It bounds the powers, :math:`\rho^t \le \lVert W^t \rVert \le \kappa(V)\, \rho^t`, and the digits that
-    are lost by computing them with the eigenvalues.
+    eigenvectors. It bounds the powers,
+
+    .. claim::
+       :label: eq-api-spectral-condition
+       :model: spectral
+       :for: k = 1..8
+
+       \rho(M)^k \le \lVert M^k \rVert \le \lVert Q \rVert\, \lVert Q^{-1} \rVert\, \rho(M)^k
+
+    and the digits that are lost by computing them with the eigenvalues. The eigenvectors are of length 1.
 
     Parameters
     ----------
@@ -91,16 +107,23 @@ def eigenvector_condition(matrix):
 
 
 def power(matrix, exponent, *, largest_condition=1e8):
-    r"""Compute a power by the eigendecomposition, :math:`W^t = V \operatorname{diag}(\lambda^t) V^{-1}`.
+    r"""Compute a power by the eigendecomposition.
+
+    .. claim::
+       :label: eq-api-spectral-power
+       :model: spectral
+       :for: k = 0..8
+
+       M^k = Q \operatorname{diag}(\lambda^k)\, Q^{-1}
 
     Parameters
     ----------
     matrix : array_like, shape (H, H)
-        :math:`W`, float32 or float64; finite.
+        :math:`M`, float32 or float64; finite.
     exponent : int
-        :math:`t \ge 0`.
+        :math:`k \ge 0`.
     largest_condition : float, optional
-        For how large a :math:`\kappa(V)` the result is still wanted: about its decimal logarithm is the number of
+        For how large a :math:`\kappa(Q)` the result is still wanted: about its decimal logarithm is the number of
         digits lost.
 
     Returns
@@ -110,7 +133,7 @@ def power(matrix, exponent, *, largest_condition=1e8):
     Raises
     ------
     numpy.linalg.LinAlgError
-        If :math:`\kappa(V)` is larger: the matrix is defective, or so near to it that the formula is of no use. Then
+        If :math:`\kappa(Q)` is larger: the matrix is defective, or so near to it that the formula is of no use. Then
         :func:`numpy.linalg.matrix_power` gives the power by repeated squaring, without eigenvalues, and
         :func:`jordan_block_power` has the formula for a block of Jordan's form.
     TypeError, ValueError
@@ -140,7 +163,7 @@ def power(matrix, exponent, *, largest_condition=1e8):
             "matrix: expected a diagonalisable one, with a condition number of its eigenvectors of at most "
             f"{largest_condition:.0e}, got {condition:.0e}; use numpy.linalg.matrix_power"
         )
-    # V diag(λᵗ) V⁻¹ as the solution of X V = V diag(λᵗ).
+    # Q diag(λᵏ) Q⁻¹ as the solution of X Q = Q diag(λᵏ).
     result = np.linalg.solve(eigenvectors.T, (eigenvectors * eigenvalues**exponent).T).T
     return np.ascontiguousarray(result.real)
 
@@ -186,14 +209,14 @@ def jordan_block_power(eigenvalue, size, exponent):
 
        (J^k)_{ij} = \binom{k}{j-i} \lambda^{k-(j-i)}
 
-    For :math:`k = t` steps it grows like :math:`t^{H-1} \lambda^t`, before :math:`\lambda^t` wins.
+    In a block of size m it grows like :math:`k^{m-1} \lambda^k`, before :math:`\lambda^k` wins.
 
     Parameters
     ----------
     eigenvalue, size
         As for :func:`jordan_block`.
     exponent : int
-        :math:`t \ge 0`.
+        :math:`k \ge 0`.
 
     Returns
     -------
@@ -222,12 +245,12 @@ def jordan_block_power(eigenvalue, size, exponent):
 
 
 def power_norms(matrix, steps):
-    r"""Compute the norms of the powers, :math:`\lVert W^t \rVert_2` for :math:`t = 0, \dots, T`.
+    r"""Compute the norms of the powers, :math:`\lVert M^t \rVert_2` for :math:`t = 0, \dots, T`.
 
     Parameters
     ----------
     matrix : array_like, shape (H, H)
-        :math:`W`, float32 or float64; finite.
+        :math:`M`, float32 or float64; finite.
     steps : int
         :math:`T \ge 0`.
 
@@ -290,14 +313,25 @@ def lyapunov_exponents(jacobians, *, skip=0):
 
     They are the rates at which the product :math:`J_T \cdots J_1` stretches space, direction by direction. The product
     itself would overflow, and its columns would all turn into the same direction; so a frame is carried along that is
-    made orthonormal after every step, :math:`J_t Q_{t-1} = Q_t R_t`, and
+    made orthonormal after every step, :math:`J_t Q_{t-1} = Q_t R_t`, and the k-th exponent is the mean over the steps
+    of :math:`\ln \lvert (R_t)_{kk} \rvert`. The first is the rate at which the first column of the product grows, and
+    the sum of all is the rate of its volume; with :math:`e_1` for the first unit vector,
 
-    .. math::
-       :unchecked: definition outside the language
+    .. claim::
+       :label: eq-api-spectral-lyapunov-first
+       :model: vanishing-triangular
 
-       \mu_k = \frac{1}{T} \sum_{t=1}^{T} \ln \lvert (R_t)_{kk} \rvert.
+       \frac{1}{T} \ln \left\lVert \left( \overset{\curvearrowleft}{\prod}_{t=1}^{T} J_t \right) e_1 \right\rVert
+         = \frac{1}{T} \sum_{t=1}^{T} \ln \lvert (R_t)_{11} \rvert
 
-    With all :math:`J_t = W` they tend to :math:`\ln \lvert\lambda_k\rvert` as :math:`T \to \infty`. The error of a
+    .. claim::
+       :label: eq-api-spectral-lyapunov-sum
+       :model: vanishing-triangular
+
+       \frac{1}{T} \ln \left\lvert \det \left( \overset{\curvearrowleft}{\prod}_{t=1}^{T} J_t \right) \right\rvert
+         = \sum_{k=1}^{n} \frac{1}{T} \sum_{t=1}^{T} \ln \lvert (R_t)_{kk} \rvert
+
+    With all :math:`J_t = M` they tend to :math:`\ln \lvert\lambda_k\rvert` as :math:`T \to \infty`. The error of a
     finite T is of order :math:`1/T`; most of it comes from the first steps, while the frame still turns.
 
     Parameters
@@ -351,21 +385,29 @@ def pseudospectral_radius(matrix, epsilon, *, angles=180):
     .. math::
        :unchecked: definition outside the language
 
-       \rho_\varepsilon(W) = \max_{\lVert E \rVert_2 \le \varepsilon} \rho(W + E)
-              = \max \{\lvert z \rvert : \sigma_{\min}(z I - W) \le \varepsilon\}.
+       \rho_\varepsilon(M) = \max_{\lVert E \rVert_2 \le \varepsilon} \rho(M + E)
+              = \max \{\lvert z \rvert : \sigma_{\min}(z I - M) \le \varepsilon\}.
 
-    For a normal matrix it is :math:`\rho + \varepsilon`; more than that is what non-normality costs. (For differential
-    equations, where the real part decides, the pseudospectral abscissa has its place.)
+    For a normal matrix it is :math:`\rho + \varepsilon`, as for a symmetric one,
+
+    .. claim::
+       :label: eq-api-spectral-normal
+       :model: api-spectral
+
+       \rho(S + E) \le \rho(S) + \lVert E \rVert
+
+    and more than that is what non-normality costs. (For differential equations, where the real part decides, the
+    pseudospectral abscissa has its place.)
 
     On a ray :math:`z = r e^{\mathrm i\theta}` the outermost r is found exactly: it is the largest real eigenvalue of
     :math:`\begin{bmatrix} B & \varepsilon I \\ \varepsilon I & B^* \end{bmatrix}` with
-    :math:`B = e^{-\mathrm i\theta} W`. The largest over the rays is found on a grid that is refined, so that the result
+    :math:`B = e^{-\mathrm i\theta} M`. The largest over the rays is found on a grid that is refined, so that the result
     is a lower bound, and in practice exact to many digits.
 
     Parameters
     ----------
     matrix : array_like, shape (H, H)
-        :math:`W`, float32 or float64; finite.
+        :math:`M`, float32 or float64; finite.
     epsilon : float
         :math:`\varepsilon > 0`.
     angles : int, optional
@@ -422,8 +464,8 @@ def kreiss_constant(matrix, *, angles=90, radii=60):
     .. math::
        :unchecked: definition outside the language
 
-       K(W) = \sup_{\lvert z \rvert > 1} \bigl(\lvert z \rvert - 1\bigr) \lVert (zI - W)^{-1} \rVert_2, \qquad
-              K(W) \le \sup_{t \ge 0} \lVert W^t \rVert_2 \le e\, H\, K(W).
+       K(M) = \sup_{\lvert z \rvert > 1} \bigl(\lvert z \rvert - 1\bigr) \lVert (zI - M)^{-1} \rVert_2, \qquad
+              K(M) \le \sup_{t \ge 0} \lVert M^t \rVert_2 \le e\, n\, K(M).
 
     It is 1 for a normal matrix with :math:`\rho \le 1`, and large if the powers grow before they decay. For
     :math:`\rho > 1` it is infinite, as the powers are.
@@ -431,7 +473,7 @@ def kreiss_constant(matrix, *, angles=90, radii=60):
     Parameters
     ----------
     matrix : array_like, shape (H, H)
-        :math:`W`, float32 or float64; finite.
+        :math:`M`, float32 or float64; finite.
     angles, radii : int, optional
         The size of the grid in z that the supremum is sought on; the best point is then refined. Every value on the way
         is a lower bound of the constant.

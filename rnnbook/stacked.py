@@ -141,7 +141,17 @@ def forward(inputs, initial, parameters, *, cell, lengths=None, **options):
 
 
 def backward(cotangents, cache):
-    """Go back through the layers, the top one first.
+    r"""Go back through the layers, the top one first.
+
+    What a layer hears from above is the gradient that the layer above has for its inputs. With two layers of the plain
+    cell, :math:`\alpha_{l,t} = (1 - h_{l,t}^2) \odot \delta_{l,t}`, and the loss on the upper one alone,
+
+    .. claim::
+       :label: eq-api-stacked-delta
+       :model: stacked
+       :for: t = 1..T-1
+
+       \delta_{1,t} = U_2^\top \alpha_{2,t} + W_1^\top \alpha_{1,t+1}
 
     Parameters
     ----------

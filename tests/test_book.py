@@ -53,6 +53,7 @@ BROKEN = {
     "reference": ("# A\n\nSee {ref}`nowhere`.\n", 3, "nowhere"),
     "equation": ("# A\n\nSee {eq}`eq-nowhere`.\n", 3, "eq-nowhere"),
     "citation": ("# A\n\nSee {cite}`nobody1900`.\n", 3, "nobody1900"),
+    "labels": ("# A\n\n" + "".join(f"```{{claim}}\n:label: {label}\n1 = 1\n```\n\n" for label in ("eq-one", "eq-One")), 8, "not told apart"),
     "unchecked": ("# A\n\n```{math}\na = b\n```\n", 3, "an equation that is not checked"),
     "dollars": ("# A\n\n$$a = b$$\n", 3, "an equation that is not checked"),
     "katex": ("# A\n\nInline $\\frac{a$ here.\n", 3, "KaTeX"),

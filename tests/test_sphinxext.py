@@ -4,7 +4,9 @@ import pytest
 
 pytest.importorskip("sphinx")
 
-from rnnbook.sphinxext import counterexamples, typeset  # noqa: E402
+from docutils import nodes, utils  # noqa: E402
+
+from rnnbook.sphinxext import counterexamples, mathematics, typeset  # noqa: E402
 
 MESSAGE = r"""step 2, \delta_t = \gamma_t fails at t = 1, i = 2 (n = 2, T = 3)
 left:  (0.5, 1.1e-16)
@@ -26,9 +28,21 @@ def test_other_messages_lose_only_their_place():
     assert node.astext() == "The left side is a row"
 
 
+def test_what_a_message_quotes_is_typeset():
+    [node] = counterexamples.counterexample(r"line 3, column 7: no product of `A^\top`, a row, and `x`")
+    assert [part.astext() for part in node.findall(nodes.math)] == [r"A^\top", "x"]
+    assert node.astext() == r"No product of A^\top, a row, and x"
+
+
 def test_model_is_laid_out_in_groups():
     latex = typeset.typeset_model("x \\in \\mathbb{R}\n\ny = x^2\nz = y +\\left(\n  x\\right)\n\ng := \\nabla_x z\n")
     assert latex.count("&x \\in") == 1 and "y &= x^2" in latex and "z &= y +\\left( x\\right)" in latex and "g &:=" in latex
+
+
+def test_a_model_without_lines_shows_its_options():
+    assert typeset.typeset_model("", {"label": "eq-m", "extends": "m", "n": "2", "T": "3"}) == r"n = 2, \quad T = 3"
+    assert typeset.typeset_model("\n", {"extends": "m", "layout": "gradient"}) == r"\text{gradient layout}"
+    assert typeset.typeset_model("", {"extends": "m"}) == r"\text{as before}"
 
 
 @pytest.mark.parametrize("body", ["a = b", "A = \\begin{pmatrix} 1 & 2 \\\\ 3 & 4 \\end{pmatrix}"])
@@ -39,3 +53,14 @@ def test_claim_on_one_line_stays_as_it_is(body):
 def test_claim_with_steps_is_aligned():
     latex = typeset.typeset_claim("a &= b && \\text{why} \\\\\n  &= c")
     assert latex.startswith(r"\begin{aligned}") and r"&&\quad" in latex and latex.count(r"\\[0.3em]") == 1
+
+
+def test_each_comma_stays_with_its_own_formula():
+    document, long, matrix = utils.new_document("a page"), "x + " * 20 + "x", r"\begin{pmatrix} 1 & 2 \\ 4 & 5 \end{pmatrix}"
+    paragraph = nodes.paragraph()
+    for formula in (long, "x", matrix, long, "z"):
+        paragraph += [nodes.math("", formula), nodes.Text(", ")]
+    document += paragraph
+    mathematics.PunctuationStays(document).run()
+    assert paragraph.astext() == f"{long}, x, {matrix}, {long}, z, "
+    assert [node.astext() for node in paragraph.findall(nodes.inline)] == ["x,", f"{matrix},", "z,"]

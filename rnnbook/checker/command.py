@@ -1,31 +1,39 @@
-"""The command `rnnbook check`."""
+"""The commands `rnnbook check` and `rnnbook models`."""
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
+import os
 import sys
 from pathlib import Path
 
-from rnnbook.checker.document import check, library_of
+from rnnbook.checker.document import blocks_of, check, library_of
+from rnnbook.checker.library import book_models, chapters
+from rnnbook.checker.model import symbols_of
 
 
 def documents(names):
-    """The files to check: a folder stands for all `.md` files below it (hidden and built ones left out)."""
+    """The files to check: a folder stands for all `.md` and `.tex` files below it (hidden and built ones left out)."""
     for name in names:
         path = Path(name)
         if path.is_dir():
-            yield from sorted(p for p in path.rglob("*.md")
-                              if not any(part.startswith((".", "_build")) for part in p.relative_to(path).parts))
+            yield from sorted(p for p in path.rglob("*") if p.suffix in (".md", ".tex") and p.is_file()
+                              and not any(part.startswith((".", "_build")) for part in p.relative_to(path).parts))
         else:
             yield path
 
 
 def main(arguments=None):
     """Entry point; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="rnnbook", description="Check the equations of a document.")
+    parser = argparse.ArgumentParser(prog="rnnbook", description="Check the equations of documents.")
     commands = parser.add_subparsers(dest="command", required=True)
-    checking = commands.add_parser("check", help="check every claim of some documents")
+    listing = commands.add_parser("models", help="list the models of the book, or show one")
+    listing.add_argument("name", nargs="?", help="show this model, or those of this chapter")
+    checking = commands.add_parser("check", help="check every claim of some documents, MyST (.md) or LaTeX (.tex)")
     checking.add_argument("files", nargs="+", metavar="FILE_OR_FOLDER")
+    checking.add_argument("--model", metavar="NAME", help="what equations are about that name no model: one of the book "
+                          "(`rnnbook models` lists them), or of the documents")
     checking.add_argument("--json", action="store_true", help="print a list of objects instead of lines")
     checking.add_argument("--proof-seconds", type=float, default=2.0, metavar="S",
                           help="time for a proof, per claim (0: none)")
@@ -34,15 +42,26 @@ def main(arguments=None):
     checking.add_argument("--mutate", action="store_true",
                           help="break each true claim in the ways people get wrong, and list what goes unnoticed")
     options = parser.parse_args(arguments)
+    try:
+        return show_models(options.name) if options.command == "models" else check_files(options)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
 
+
+def check_files(options):
+    """`rnnbook check`; returns the exit status."""
     paths, results, unreadable = list(documents(options.files)), [], []
     # models of the given documents first, then of those that lie beside them
     beside = [other for folder in dict.fromkeys(path.parent for path in paths) for other in sorted(folder.glob("*.md"))]
-    library = library_of([*paths, *beside]) if len(paths) > 1 else None
+    library = book_models() | library_of([*paths, *beside])
+    if options.model is not None and options.model not in library and not any(defines(path, options.model) for path in paths):
+        print(f"--model: {no_model(options.model, library)}", file=sys.stderr)
+        return 2
     for path in paths:
         try:
             path.read_bytes()[:1]
-            results += check(path, library=library, proof_seconds=options.proof_seconds, seconds=options.seconds,
+            results += check(path, model=options.model, library=library, proof_seconds=options.proof_seconds, seconds=options.seconds,
                              cache=options.cache, mutate=options.mutate)
         except OSError as problem:
             unreadable.append(f"{path}: {problem.strerror or problem}")
@@ -60,6 +79,44 @@ def main(arguments=None):
     if unreadable:
         return 2
     return 0 if all(result.ok for result in results) else 1
+
+
+def defines(path, name):
+    """Whether a document has a model of that name."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return any(block.kind == "model" and block.name == name for block in blocks_of(text, path))
+
+
+def no_model(name, known):
+    close = difflib.get_close_matches(name, list(known), n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"there is no model {name!r}{hint} (`rnnbook models` lists those of the book)"
+
+
+def show_models(name):
+    """`rnnbook models`; returns the exit status."""
+    known = book_models()
+    if name in known:
+        models = [known[name]]
+        while (base := models[0].options.get("extends")) is not None:
+            models.insert(0, known[base])
+        for model in models:
+            options = "".join(f":{key}: {value}\n" for key, value in model.options.items() if key != "label")
+            print(f"```{{model}} {model.name}\n{options}{model.body}\n```")
+        return 0
+    listed = [chapter for chapter in chapters() if name in (None, chapter.name)]
+    if not listed:
+        print(no_model(name, [*known, *(chapter.name for chapter in chapters())]), file=sys.stderr)
+        return 2
+    for chapter in listed:
+        print(f"{chapter.title} ({chapter.name})")
+        for model in chapter.models:
+            base = model.options.get("extends")
+            print(f"  {model.name:24} {f'{base}, and ' if base else ''}{', '.join(symbols_of(model.body))}")
+    return 0
 
 
 def line(result):
@@ -91,7 +148,7 @@ def score(results):
             fates[mutant.fate] = fates.get(mutant.fate, 0) + 1
     refused = sum(fates.get(fate, 0) for fate in ("false", "ill-typed", "undefined"))
     claims = sum(bool(result.mutants) for result in results)
-    text = (f"{sum(fates.values())} mutants of {claims} claims: {refused} refused ({fates.get('false', 0)} false, "
+    text = (f"{sum(fates.values())} mutants of {claims} claim{'s' * (claims != 1)}: {refused} refused ({fates.get('false', 0)} false, "
             f"{fates.get('ill-typed', 0)} ill-typed, {fates.get('undefined', 0)} without a value)")
     for fate in ("equivalent", "unexplained", "undecided"):
         if fate in fates:
@@ -106,8 +163,8 @@ def summary(results):
     parts = [f"{counts[name]} {name}" for name in ("proved", "holds", "false", "ill-typed", "undecided")
              if name in counts]
     wrong = sum(not result.ok for result in results)
-    claims = sum(result.kind != "model" for result in results)
-    return f"{claims} claims: {', '.join(parts) or 'none'}; {wrong} not as expected"
+    claims = sum(result.kind not in ("model", "comment") for result in results)
+    return f"{claims} claim{'s' * (claims != 1)}: {', '.join(parts) or 'none'}; {wrong} not as expected"
 
 
 if __name__ == "__main__":

@@ -38,9 +38,9 @@ def aligned(a, b, relation, arithmetic, describe):
         return a, v.like(a, b.data * len(a.data))
     note = ""
     if {a.kind, b.kind} == {"row", "column"} and a.dims == b.dims:
-        note = r" (one of them needs a ^\top)"
+        note = r" (one of them needs a `^\top`)"
     elif a.kind == b.kind == "matrix" and a.dims == b.dims[::-1]:
-        note = r" (one of them needs a ^\top)"
+        note = r" (one of them needs a `^\top`)"
     raise IllTyped(f"the left side is {describe(a)}, the right side {describe(b)}{note}")
 
 

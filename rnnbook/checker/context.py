@@ -56,7 +56,8 @@ class Misfit(IllTyped):
         super().__init__("", node.start)
 
     def quote(self, source):
-        a, b = (" ".join(source[n.start:n.end].split()) for n in (self.left, self.right))
+        # in backticks, so that a page can typeset them
+        a, b = (f"`{' '.join(source[n.start:n.end].split())}`" for n in (self.left, self.right))
         if self.verb != "do not fit":
             return f"{a}, {self.shapes[0]}, {self.verb} {b}, {self.shapes[1]}{self.note}"
         names = {"mul": "product", "sum": "sum", "bigsum": "sum", "had": "elementwise product",

@@ -11,7 +11,9 @@ from rnnbook.checker.claim import OptionError, read_claim
 from rnnbook.checker.errors import IllTyped
 from rnnbook.checker.context import Misfit
 from rnnbook.checker.instances import Instances
-from rnnbook.checker.model import Model, read_model
+from rnnbook.checker.latex import LatexBlock, looks_like_latex, scan_latex
+from rnnbook.checker.library import book_models
+from rnnbook.checker.model import Model, introduces, read_model
 from rnnbook.checker.mutate import mutants
 from rnnbook.checker.prove import prove
 from rnnbook.checker.scan import Block, scan
@@ -59,6 +61,7 @@ class Result:
 
 #: The message of a verdict that should never be seen.
 INTERNAL = "the checker itself failed on this formula"
+INTERNAL_DOCUMENT = "the checker itself failed on this document"
 
 
 class Book:
@@ -67,6 +70,7 @@ class Book:
     def __init__(self, library=None):
         self.library = {} if library is None else library
         self.models, self.problems, self.instances, self.reading, self.blocks = {}, {}, {}, set(), {}
+        self.derived, self.notations = {}, {}
 
     def add(self, block: Block, default_name):
         """Read a model of the document; returns its error as (message, offset) or None."""
@@ -94,6 +98,25 @@ class Book:
         extends = self.find(base) if base else None
         return read_model(name, block.body, block.options, extends)
 
+    def with_options(self, name, options) -> Model:
+        """A model by name, read with a layout or sizes that the document gives."""
+        model = self.find(name)
+        if not options:
+            return model
+        key = (id(model), *sorted(options.items()))
+        if key not in self.derived:
+            self.derived[key] = read_model(name, "", options, model)  # it keeps `model`, and so the key, alive
+        return self.derived[key]
+
+    def note(self, name, source):
+        """Add the abbreviation `x := y` of a document to a model of it; returns whether it is new there."""
+        model = self.find(name)
+        if not introduces(model, source):
+            return False
+        self.models[name] = read_model(name, source, {}, model)
+        self.notations.setdefault(name, []).append(source)
+        return True
+
     def source(self, name, depth=0):
         """Everything that a verdict on a claim about a model depends on, as plain data."""
         block = self.blocks.get(name)
@@ -102,7 +125,7 @@ class Book:
         if not isinstance(block, Block) or depth > 20:
             return [name, str(block)]
         base = block.options.get("extends")
-        return [name, block.body, sorted(block.options.items()), block.problem, self.source(base, depth + 1) if base
+        return [name, block.body, sorted(block.options.items()), block.problem, self.notations.get(name), self.source(base, depth + 1) if base
                 else None]
 
     def find(self, name) -> Model:
@@ -124,7 +147,7 @@ class Book:
                 self.reading.discard(name)
             return self.models[name]
         import difflib
-        close = difflib.get_close_matches(str(name), [*self.models, *self.library], n=1)
+        close = difflib.get_close_matches(str(name), [*filter(None, self.blocks), *self.library], n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise IllTyped(f"there is no model {name!r}{hint}")
 
@@ -139,10 +162,19 @@ def label_of(block, number):
     return block.options.get("label") or block.name or f"{block.kind}-{number}"
 
 
+def is_latex(path):
+    return Path(path).suffix.lower() in (".tex", ".ltx")
+
+
 def library_of(paths):
-    """All models of some documents by name, as blocks (the first of a name wins)."""
+    """All models of some MyST documents by name, as blocks (the first of a name wins).
+
+    The models of a LaTeX document are its own: what one student defines is not what another one means.
+    """
     found = {}
     for path in paths:
+        if is_latex(path):
+            continue
         try:
             text = Path(path).read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -155,29 +187,31 @@ def library_of(paths):
 
 def located(block, outcome):
     """A message with line, column and a caret under the place in the block."""
+    message = block.worded(outcome.message)
     if outcome.option is not None:
-        return f"line {block.option_lines.get(outcome.option, block.line)}: {outcome.message}"
+        return f"line {block.option_lines.get(outcome.option, block.line)}: {message}"
     if outcome.at is None:
-        return outcome.message
+        return message
     line, column = block.position(outcome.at)
-    return f"line {line}, column {column}: {outcome.message}\n{block.caret(outcome.at)}"
+    return f"line {line}, column {column}: {message}\n{block.caret(outcome.at)}"
 
 
 def check_block(block, number, book, model_name, path=None, proof_seconds=2.0, seconds=5.0, cache=None):
     """The result of one claim or derivation."""
     start = time.perf_counter()
     name = block.options.get("model") or model_name
+    options = getattr(block, "model_options", {})
     outcome = kept = place = None
     if cache is not None:
-        place = cache_key([book.source(name), block.kind, block.body, sorted(block.options.items()), block.problem,
-                           proof_seconds, seconds])
+        place = cache_key([book.source(name), block.kind, block.body, sorted(block.options.items()),
+                           sorted(options.items()), block.problem, proof_seconds, seconds])
         kept = load(cache, place)
     if kept is not None:
         outcome = Outcome(kept["verdict"])
         for field, value in kept.items():
             setattr(outcome, field, value)
     else:
-        outcome = try_block(block, book, name, proof_seconds, seconds, start)
+        outcome = try_block(block, book, name, options, proof_seconds, seconds, start)
         if cache is not None and outcome.verdict != "undecided":
             save(cache, place, outcome)
     evidence = outcome.evidence
@@ -192,12 +226,12 @@ def check_block(block, number, book, model_name, path=None, proof_seconds=2.0, s
                   block.body.strip(), name or "", outcome.misfit)
 
 
-def try_block(block, book, name, proof_seconds, seconds, start):
+def try_block(block, book, name, options, proof_seconds, seconds, start):
     """The outcome for a claim or derivation: read it, try it on instances, try to prove it."""
     try:
         if block.problem:
             raise IllTyped(block.problem)
-        model = Model("") if name is None else book.find(name)
+        model = Model("") if name is None else book.with_options(name, options)
         instances = book.instances_of(model)
         claim = read_claim(block, model, instances.get(0))
         outcome = check_claim(claim, instances, seconds)
@@ -206,9 +240,13 @@ def try_block(block, book, name, proof_seconds, seconds, start):
             evidence = prove(claim, instances, proof_seconds, left)
             if evidence is not None:
                 outcome.verdict, outcome.evidence = "proved", evidence
+        if outcome.verdict == "ill-typed" and name is None:
+            outcome.message += no_model(block)
         return outcome
     except IllTyped as error:
         message = error.quote(block.body) if isinstance(error, Misfit) else error.message
+        if name is None and not block.problem:
+            message += no_model(block)
         outcome = Outcome("ill-typed", getattr(error, "step", None), message, misfit=isinstance(error, Misfit))
         outcome.at = error.at
         outcome.option = error.option if isinstance(error, OptionError) else None
@@ -219,7 +257,14 @@ def try_block(block, book, name, proof_seconds, seconds, start):
         return Outcome("undecided", message=f"{INTERNAL} ({type(error).__name__}: {error})")
 
 
-def check(text_or_path, *, path=None, library=None, proof_seconds=2.0, seconds=5.0, cache=None, mutate=False):
+def no_model(block):
+    """What to write where no model is named."""
+    comment = isinstance(block, LatexBlock)
+    here = "a comment `% rnnbook: model = lstm` above it names one" if comment else "the option `:model: lstm` names one"
+    return f"; no model says what the symbols are: {here}, and so does --model lstm (`rnnbook models` lists those of the book)"
+
+
+def check(text_or_path, *, path=None, model=None, library=None, proof_seconds=2.0, seconds=5.0, cache=None, mutate=False):
     """Check every claim of a document; see the package's docstring."""
     text = text_or_path
     if isinstance(text_or_path, Path) or _is_file(text_or_path):
@@ -227,7 +272,9 @@ def check(text_or_path, *, path=None, library=None, proof_seconds=2.0, seconds=5
         text = Path(text_or_path).read_text(encoding="utf-8", errors="replace")
         if library is None:
             library = siblings(Path(text_or_path))
-    return check_text(text, path, library, proof_seconds, seconds, cache, mutate)
+    if library is None:
+        library = book_models()
+    return check_text(text, path, model, library, proof_seconds, seconds, cache, mutate)
 
 
 def _is_file(name):
@@ -240,7 +287,7 @@ def _is_file(name):
 
 
 class siblings(dict):
-    """The models of the other documents in a folder, read only when a name is asked for."""
+    """The models of the other documents in a folder, and those of the book; read only when a name is asked for."""
 
     def __init__(self, path):
         super().__init__()
@@ -249,7 +296,7 @@ class siblings(dict):
     def _load(self):
         if self.found is None:
             others = sorted(p for p in self.path.parent.glob("*.md") if p != self.path)
-            self.found = library_of(others)
+            self.found = book_models() | library_of(others)
         return self.found
 
     def __contains__(self, name):
@@ -262,9 +309,28 @@ class siblings(dict):
         return iter(self._load())
 
 
-def check_text(text, path, library, proof_seconds, seconds, cache, mutate):
-    book, results, model_name, numbers = Book(library), [], None, {}
-    for block in scan(text):
+def blocks_of(text, path=None):
+    """The blocks of a document: LaTeX by its name, or by its looks if it has none; MyST otherwise."""
+    if path is not None:
+        return scan_latex(text) if is_latex(path) else scan(text)
+    return scan(text) or (scan_latex(text) if looks_like_latex(text) else [])
+
+
+def note(notation, book, name):
+    """Whether the abbreviation that a claim begins with is a new one; what is wrong with it shows when the claim is read."""
+    try:
+        return name is not None and book.note(name, notation.body)
+    except (IllTyped, RecursionError):
+        return False
+
+
+def check_text(text, path, model_name, library, proof_seconds, seconds, cache, mutate):
+    book, results, numbers = Book(library), [], {}
+    try:
+        blocks = blocks_of(text, path)
+    except Exception as error:  # the other documents of a folder get their verdicts
+        return [Result(path, 1, "document", "comment", "undecided", message=f"{INTERNAL_DOCUMENT} ({type(error).__name__}: {error})")]
+    for block in blocks:
         numbers[block.kind] = number = numbers.get(block.kind, 0) + 1
         if block.kind == "model":
             default = f"model-{number}"
@@ -276,9 +342,17 @@ def check_text(text, path, library, proof_seconds, seconds, cache, mutate):
                 results.append(Result(path, block.line, label_of(block, number), "model", "ill-typed",
                                       message=located(block, outcome), latex=block.body.strip(), model=model_name))
             continue
+        if block.kind == "comment":
+            results.append(Result(path, block.line, label_of(block, number), "comment", "ill-typed", message=block.problem))
+            continue
+        notation = getattr(block, "notation", None)
+        new = notation is not None and note(notation, book, block.options.get("model") or model_name)
         result = check_block(block, number, book, model_name, path, proof_seconds, seconds, cache)
+        if new and block.only_notation and result.ok:
+            continue  # true because it says so
         if mutate and result.expected == "true" and result.ok:
-            model = Model("") if not result.model else book.find(result.model)
+            options = getattr(block, "model_options", {})
+            model = Model("") if not result.model else book.with_options(result.model, options)
             instances = book.instances_of(model)
             claim = read_claim(block, model, instances.get(0))
             result = replace(result, mutants=tuple(mutants(block, claim, instances)))

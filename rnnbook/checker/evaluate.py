@@ -28,6 +28,8 @@ class Instance(Naming, Members, Formulas, Derivatives):
         self.budget = Budget(60)
         self.drawn = {}
         self.plain = None
+        #: The shapes of members that are defined as constants; whether they may be left out; instances of the models extended.
+        self.constant_shapes, self.assumed, self.before = {}, False, {}
         self.one = arithmetic.number(Fraction(1))
         counts = {}
         for letter, n in dims.items():

@@ -177,9 +177,12 @@ class Formulas:
         raise IllTyped(f"there is no inverse of {self.describe(value)}", node.start)
 
     def e_powT(self, node, env, context):
+        if self.model.transpose == "T":
+            return self.e_T(node, env, context)
         value = self.evaluate(node.args[0], env, context)
         if value.kind not in ("scalar", "zero"):
-            raise IllTyped(r"^T could be the transpose or the power T: write ^\top for the transpose", node.start)
+            raise IllTyped(r"^T could be the transpose or the power T: write ^\top for the transpose "
+                           "(or, if it never is the power, say `transpose = T`)", node.start)
         return self.e_pow(node, env, context)
 
     def e_pow(self, node, env, context):

@@ -10,8 +10,16 @@ from rnnbook.checker.context import IN_DEFINITION, Misfit
 from rnnbook.checker.draw import draw
 from rnnbook.checker.errors import IllTyped, NoProof, ShapeError, Undecided, Undefined
 from rnnbook.checker.model import Domain
-from rnnbook.checker.syntax import rational
+from rnnbook.checker.syntax import rational, ungrouped
 from rnnbook.checker.values import ZERO, Value, scalar
+
+
+def is_constant(rule):
+    """Whether a rule defines a member as a number, or as 0, I or ones without a size: none of them says which shape it has."""
+    if rule.kind != "definition":
+        return False
+    body = ungrouped(rule.body)
+    return rational(body) is not None or body.op == "identity" and body.args[0] is None or body.op == "filled" and body.args[1] is None
 
 
 class Members:
@@ -104,8 +112,9 @@ class Members:
                     raise
                 message = problem.quote(rule.source) if isinstance(problem, Misfit) else problem.message
                 raise IllTyped(f"{message}{IN_DEFINITION}{rule.shown})") from None
-        if result.kind == "zero" and rule.kind == "definition":
-            result = self._zero(rule, key)
+        if rule.kind == "definition" and (result.kind in v.SHAPELESS or result.kind == "scalar" and self.model.base is not None
+                                          and is_constant(rule)):
+            result = self._constant(result, rule, key)
         if self.arithmetic.symbolic and rule.kind == "definition":
             result = self.arithmetic.named(key, result)
         return result
@@ -186,25 +195,62 @@ class Members:
             return Value("column", (ranges[0],), data)
         return Value("matrix", tuple(ranges), data)
 
-    def _zero(self, rule, key):
-        """A member defined as 0 takes its shape from its neighbours in the recursion."""
+    def _constant(self, result, rule, key):
+        """A member defined as a constant in the shape that it has to have: 0, I and ones have none of their own, and a number that
+        stands in place of a vector fills it.
+        """
+        number = result.kind == "scalar"
+        if key not in self.constant_shapes:
+            shape = None if number else self._shape_beside(rule, key)
+            if shape is None or shape.kind == "scalar":
+                shape = self._shape_before(key) or shape
+            self.constant_shapes[key] = shape and (shape.kind, shape.dims)
+        shape = self.constant_shapes[key]
+        if shape is None:
+            return scalar(self.arithmetic.number(Fraction(0))) if result.kind == "zero" and not key[1] else result
+        if number:
+            return v.filled(*shape, result.data[0]) if shape[0] in v.VECTORS else result
+        if result.kind == "zero":
+            return v.filled(*shape, self.arithmetic.number(Fraction(0)))
+        return v.shaped(result, *shape) or result
+
+    def _shape_beside(self, rule, key):
+        """The value of a neighbour in the recursion while all constants without a shape are left so, or None."""
         name, indices = key
-        if len(indices) == 1:
-            for i in (indices[0] + 1, indices[0] - 1):
-                scratch = type(self)(self.model, self.arithmetic, self.dims, self.horizon, self.seed, self.style,
-                                     self.pins)
-                scratch.budget = self.budget
-                scratch.root.values[key] = ZERO
-                scratch.dependencies[key] = set()
-                try:
-                    if self.rule(name, (i,))[0] is rule:
-                        continue
-                    sibling = scratch.value(scratch.root, (name, (i,)))
-                except (IllTyped, ShapeError, Undefined, NoProof):
+        if len(indices) != 1 or self.assumed:
+            return None
+        for i in (indices[0] + 1, indices[0] - 1):
+            scratch = type(self)(self.model, self.arithmetic, self.dims, self.horizon, self.seed, self.style, self.pins)
+            scratch.budget, scratch.assumed, scratch.before = self.budget, True, self.before
+            try:
+                if self.rule(name, (i,))[0] is rule:
                     continue
-                if sibling.kind not in v.SHAPELESS:
-                    return v.filled(sibling.kind, sibling.dims, self.arithmetic.number(Fraction(0)))
-        return scalar(self.arithmetic.number(Fraction(0))) if not indices else ZERO
+                sibling = scratch.value(scratch.root, (name, (i,)))
+            except (IllTyped, ShapeError, Undefined, NoProof):
+                continue
+            if sibling.kind not in v.SHAPELESS:
+                return sibling
+        return None
+
+    def _shape_before(self, key):
+        """The value that the member has in the model that this one extends, where it is more than a constant there; or None."""
+        base = self.model.base
+        while base is not None:
+            before = self.before.get(id(base))
+            if before is None:
+                arithmetic = Floats() if self.arithmetic.symbolic else self.arithmetic
+                before = self.before[id(base)] = type(self)(base, arithmetic, self.dims, self.horizon, self.seed, self.style)
+                before.before = self.before
+            before.budget = self.budget
+            try:
+                rule, _ = before.rule(*key) if (key[0], len(key[1])) in base.families else (None, None)
+                if rule is not None and not is_constant(rule):
+                    found = before.value(before.root, key)
+                    return None if found.kind in v.SHAPELESS else found
+            except (IllTyped, ShapeError, Undefined, NoProof):
+                return None
+            base = base.base
+        return None
 
     def _pin(self, key):
         for pin in self.pins:

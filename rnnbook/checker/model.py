@@ -16,7 +16,7 @@ from rnnbook.checker.syntax import UPPER, Node, Symbol
 
 MAX_T = 60
 MAX_DIMENSION = 24
-OPTIONS = frozenset(["label", "extends", "layout", "partial", "T", "name", "class", "caption"])
+OPTIONS = frozenset(["label", "extends", "layout", "partial", "transpose", "T", "name", "class", "caption"])
 
 
 @dataclass
@@ -65,8 +65,10 @@ class Model:
     letters: set = field(default_factory=set)
     layout: str = "numerator"
     partial: str = "total"
+    transpose: str = "top"  # T: ^T is the transpose, and not the power
     statements: list = field(default_factory=list)
     largest_index: int = 1
+    base: Model | None = None  # the one that this one extends
 
     def declared(self, name):
         return (name, 0) in self.families or name in self.functions
@@ -218,16 +220,19 @@ def _split_commas(tokens):
 def read_model(name, source, options=None, extends=None):
     """Read the body of a `{model}`; `extends` is the model it starts from."""
     options = options or {}
-    model = Model(name or "")
+    if not source.strip() and not set(options) - {"label", "name", "class", "caption"}:
+        raise IllTyped("the model is empty: it takes a line at least, or an option such as :extends:")
+    model = Model(name or "", base=extends)
     if extends is not None:
         model.families = {key: list(rules) for key, rules in extends.families.items()}
         model.functions = dict(extends.functions)
         model.dimensions = list(extends.dimensions)
         model.fixed = dict(extends.fixed)
         model.letters = set(extends.letters)
-        model.layout, model.partial = extends.layout, extends.partial
+        model.layout, model.partial, model.transpose = extends.layout, extends.partial, extends.transpose
         model.largest_index = extends.largest_index
-    for key, allowed in (("layout", ("numerator", "gradient")), ("partial", ("total", "immediate"))):
+    for key, allowed in (("layout", ("numerator", "gradient")), ("partial", ("total", "immediate")),
+                         ("transpose", ("top", "T"))):
         if key in options:
             if options[key] not in allowed:
                 raise IllTyped(f":{key}: is {allowed[0]} or {allowed[1]}, not {options[key]!r}")
@@ -280,6 +285,24 @@ def read_model(name, source, options=None, extends=None):
         if not 1 <= model.fixed[key] <= limit:
             raise IllTyped(f":{key}: lies between 1 and {limit}")
     return model
+
+
+def introduces(model, source):
+    """Whether a statement is about a symbol that a model does not have yet."""
+    tokens = statements(source)
+    if len(tokens) != 1:
+        raise IllTyped("one abbreviation at a time")
+    base, pattern = _pattern(model, _left(split_statement(tokens[0])[0], source)[0])
+    return (base, len(pattern)) not in model.families and base not in model.functions
+
+
+def symbols_of(source):
+    """The symbols on the left sides of a model, as written and in their order."""
+    found = {}
+    for tokens in statements(source):
+        for piece in _split_commas(split_statement(tokens)[0]):
+            found[_left(piece, source)[0].shown] = None
+    return list(found)
 
 
 def _same_pattern(a, b):

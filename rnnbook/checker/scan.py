@@ -47,16 +47,26 @@ class Block:
         row = before.count("\n")
         return self.body_line + row, len(before) - (before.rfind("\n") + 1) + 1 + self.indent
 
+    def worded(self, message):
+        """A message that names options as they are written in this kind of document."""
+        return message
+
     def caret(self, offset):
         """The line of the body that holds the offset, and a line below it with a caret under the place."""
-        offset = max(0, min(offset, len(self.body)))
-        start = self.body.rfind("\n", 0, offset) + 1
-        end = self.body.find("\n", offset)
-        text = self.body[start:len(self.body) if end < 0 else end].replace("\t", " ")
-        column = offset - start
-        if column > 70:  # keep the place in sight of a long line
-            text, column = "…" + text[column - 60:], 61
-        return f"{text[:100]}\n{' ' * column}^"
+        return caret_below(self.body, offset)
+
+
+def caret_below(text, offset):
+    """The line of a text that holds an offset, and a line below it with a caret under the place."""
+    offset = max(0, min(offset, len(text)))
+    window = max(0, offset - 200)  # a hostile text may be one line of a megabyte
+    start = max(window, text.rfind("\n", window, offset) + 1)
+    end = text.find("\n", offset, offset + 200)
+    line = text[start:offset + 200 if end < 0 else end].replace("\t", " ")
+    column = offset - start
+    if column > 70:  # keep the place in sight of a long line
+        line, column = "…" + line[column - 60:], 61
+    return f"{line[:100]}\n{' ' * column}^"
 
 
 def scan(text: str) -> list[Block]:

@@ -56,6 +56,10 @@ def check_size(n):
         raise Undecided(f"a value of {n} entries is too large")
 
 
+#: Letters and numbers whose names begin with a vowel: an n × m matrix.
+AN = {*"aefhilmnorsx", "8", "11", "18"}
+
+
 def describe(kind, dims, letters):
     """A shape in words, with the letters of the dimensions where they are known."""
     def letter(n):
@@ -65,7 +69,9 @@ def describe(kind, dims, letters):
     if kind in VECTORS:
         return f"a {kind} of {letter(dims[0])}"
     if kind == "matrix":
-        return f"a {letter(dims[0])} × {letter(dims[1])} matrix"
+        rows = letter(dims[0])
+        article = "an" if rows in AN else "a"
+        return f"{article} {rows} × {letter(dims[1])} matrix"
     if kind == "tensor":
         def sizes(part):
             return " × ".join(letter(n) for n in part[1]) or "1"

@@ -65,7 +65,8 @@ def counterexample(message):
     if head is None or len(sides) != 2:
         # the place is the author's business, and so is the caret below the copy of the formula
         text = _PLACE.sub("", lines[0]) if lines else message
-        return [nodes.paragraph("", text[:1].upper() + text[1:])]
+        words = (text[:1].upper() + text[1:]).split("`")
+        return [_sentence(*(nodes.math("", part) if place % 2 else part for place, part in enumerate(words)))]
     scale = _scale(*sides)
     parts = [f"Step {head['step']} fails" if head["step"] else "Fails"]
     if head["at"]:

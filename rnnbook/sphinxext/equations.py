@@ -109,12 +109,13 @@ class Equation(MathDirective):
     option_spec = _AnyOption()
     required_arguments = 0
     optional_arguments = 0
-    typeset = staticmethod(typeset_claim)
 
     def run(self):
-        self.assert_has_content()
         label = self.equation_label()
-        latex = self.typeset("\n".join(self.content))
+        place = nodes.make_id(f"equation-{label}")
+        if place in self.state.document.ids:
+            raise self.error(f"the label {label!r} is not told apart from another on this page: HTML takes no notice of case and punctuation")
+        latex = self.latex()
         node = nodes.math_block(latex, latex, docname=self.env.docname, number=None, label=label, classes=[self.name])
         self.set_source_info(node)
         equation = [node]
@@ -128,6 +129,10 @@ class Equation(MathDirective):
         if result is not None and result.expected == "false":
             wrapper += nodes.container("", *counterexample(result.message), classes=["counterexample"])
         return [wrapper]
+
+    def latex(self):
+        self.assert_has_content()
+        return typeset_claim("\n".join(self.content))
 
     def result(self, label):
         """What the checker found: before the page was read, or now for an equation in a docstring."""
@@ -149,7 +154,9 @@ class Model(Equation):
     """``{model} name``: what the symbols are. Its label, unless it has one, is ``model-name``."""
 
     required_arguments = 1
-    typeset = staticmethod(typeset_model)
+
+    def latex(self):
+        return typeset_model("\n".join(self.content), self.options)
 
     def equation_label(self):
         return self.options.get("label", f"model-{self.arguments[0]}")

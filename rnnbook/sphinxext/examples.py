@@ -69,6 +69,7 @@ class Source(SphinxDirective):
         except (ImportError, AttributeError, TypeError) as problem:
             raise self.error(f"cannot show the source of {name}: {problem}") from problem
         block = nodes.literal_block(code, code, language="python", classes=["source"])
+        block["highlight_args"] = {"linespans": name}  # each line by itself: the style sheet lets it go on below
         self.set_source_info(block)
         # what is private has no entry in the API to link to
         role = "" if name.rpartition(".")[2].startswith("_") else "{py:obj}"

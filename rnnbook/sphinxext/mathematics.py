@@ -8,6 +8,7 @@ import atexit
 import functools
 import json
 import pathlib
+import re
 
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -97,10 +98,12 @@ class PunctuationStays(SphinxPostTransform):
         for formula in list(self.document.findall(nodes.math)):
             behind = formula.next_node(descend=False, siblings=True)
             mark = behind.astext()[:1] if isinstance(behind, nodes.Text) else ""
-            # a longer formula must be free to break within
-            if not mark or mark not in ".,;:!?)’”" or len(formula.astext()) > 40:
+            # a longer formula must be free to break within; how a matrix is written makes it no longer
+            visible = re.sub(r"\\(begin|end)\{\w+\}|\\\\|&", "", formula.astext())
+            if not mark or mark not in ".,;:!?)’”" or len(visible) > 40:
                 continue
-            behind.parent.replace(behind, nodes.Text(behind.astext()[1:]))
+            # by its place: for a list of children, two texts that read the same are the same
+            behind.parent[behind.parent.index(formula) + 1] = nodes.Text(behind.astext()[1:])
             together = nodes.inline("", "", classes=["nobreak"])
             formula.replace_self(together)
             together += [formula, nodes.Text(mark)]

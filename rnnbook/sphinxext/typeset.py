@@ -47,8 +47,19 @@ def _limits(latex):
     return re.sub(r"(\\overset\{\\curvearrowleft\}\{\\prod\})", r"\\mathop{\1}\\limits", latex)
 
 
-def typeset_model(body):
+def _options(options):
+    """A model without lines is another one with sizes or a layout of its own: they are what there is to see."""
+    words = {("layout", "gradient"): r"\text{gradient layout}", ("layout", "numerator"): r"\text{numerator layout}",
+             ("partial", "immediate"): r"\partial \text{ is immediate}", ("partial", "total"): r"\partial \text{ is total}",
+             ("transpose", "T"): r"{}^T \text{ is the transpose}"}
+    sizes = [f"{name} = {value}" for name, value in options.items() if len(name) == 1]
+    return r", \quad ".join([*sizes, *(words[item] for item in options.items() if item in words)] or [r"\text{as before}"])
+
+
+def typeset_model(body, options=()):
     """Declarations one below the other, then the definitions aligned at their relation, then the abbreviations."""
+    if not body.strip():
+        return _options(dict(options))
     groups = {"declarations": [], "definitions": [], "abbreviations": []}
     for line in filter(None, _whole_lines(body)):
         line = line.removesuffix(r"\\").rstrip()

@@ -88,9 +88,9 @@ def test_errors_in_options_name_their_line():
 def test_shape_errors_quote_the_factors_as_printed():
     model = "```{model} m\nu, v \\in \\mathbb{R}^n, \\quad A \\in \\mathbb{R}^{n \\times d}\n```\n"
     result, = check(model + "```{claim}\n\\left(u + v\\right) A = 1\n```\n")
-    assert r"\left(u + v\right), a column of n, and A, a n × d matrix" in result.message
+    assert r"`\left(u + v\right)`, a column of n, and `A`, an n × d matrix" in result.message
     result, = check(model.replace("\n```\n", "\ny = A u\n```\n") + "```{claim}\ny = 1\n```\n")
-    assert "A, a n × d matrix, and u, a column of n" in result.message and "in the definition of y" in result.message
+    assert "`A`, an n × d matrix, and `u`, a column of n" in result.message and "in the definition of y" in result.message
 
 
 def test_an_unknown_symbol_suggests_the_nearest():
@@ -113,7 +113,7 @@ def test_the_command_and_its_exit_status(folder, capsys):
     assert main(["check", str(folder / "good.md")]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"{folder / 'good.md'}:1: square: proved (for all values)\n")
-    assert out.splitlines()[-1] == "1 claims: 1 proved; 0 not as expected"
+    assert out.splitlines()[-1] == "1 claim: 1 proved; 0 not as expected"
     assert main(["check", str(folder)]) == 1
     out = capsys.readouterr().out
     assert f"{folder / 'sub' / 'bad.md'}:3: wrong: false\n    y = a fails\n    left: " in out

@@ -6,6 +6,7 @@ import fuzz
 import pytest
 
 from rnnbook.checker import check
+from rnnbook.checker.latex import scan_latex
 
 MODEL = "```{model} m\na \\in \\mathbb{R}, \\quad W \\in \\mathbb{R}^{n \\times n}, \\quad x_t, h_0 \\in \\mathbb{R}^n\nh_t = \\tanh(W h_{t-1} + x_t)\n```\n"
 HOSTILE = [
@@ -74,6 +75,21 @@ def test_a_large_document_of_nothing_is_scanned_quickly():
     start = time.perf_counter()
     assert check("```{note}\n" * 20_000) == [] and check("`" * 1_000_000) == [] and check("- " * 100_000 + "\n") == []
     assert time.perf_counter() - start < 20
+
+
+@pytest.mark.parametrize("text", [
+    r"\begin{align}" * 20_000, "$$ " * 50_000, r"\[" * 50_000, r"\(" * 100_000, r"\newcommand{" * 50_000, r"\verb|" * 50_000,
+    "% rnnbook: define m\n" * 10_000, "% rnnbook: foo\n" * 5_000, r"\[" + "," * 40_000 + r"\]", r"\begin{align}" + "&" * 60_000 + r"\end{align}",
+    r"\[" + r"\boxed{" * 6_000 + "a = b" + "}" * 6_000 + r"\]", r"\[" + r"\left(" * 9_000 + r"\]", r"\[" + "{" * 60_000 + r"\]",
+    *(rf"\[ {command} {rest}\]" for command in (r"\boxed", r"\textcolor", r"\begin", r"\end", r"\stackrel", r"\text", r"\label", r"\tag", r"\\")
+      for rest in ("", "}", "{")), r"\[" + r"\stackrel{" * 6_000 + r"\]", "\\" * 500_001, r"\[ a = b, \text{for } t \in " + r"\in \{" * 5_000 + r"\]",
+    r"\newcommand{\x}[2][a]{#1#2} \[ a = " + r"\x[" * 5_000 + r"\]",
+], ids=lambda text: text[:20])
+def test_large_latex_documents_of_nothing_are_scanned_quickly(text):
+    start = time.perf_counter()
+    blocks = scan_latex(text)
+    assert time.perf_counter() - start < 15  # each takes a second or less, and longer on a machine under load
+    assert all(block.problem or block.kind == "model" or block.body for block in blocks)
 
 
 def test_random_text_gives_nothing_but_verdicts():

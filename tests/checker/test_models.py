@@ -1,4 +1,6 @@
 """Models: declarations, definitions, abbreviations, options, assumptions, ranges."""
+import time
+
 import pytest
 
 from rnnbook.checker import check
@@ -265,3 +267,71 @@ def test_a_letter_may_name_a_gate_though_a_sum_runs_over_it():
         "s = \\sum_{i=1}^{n} f_i"
     text = model("g", body) + claim("c", r"s = \mathbf{1}^\top f") + claim("d", r"\frac{\partial s}{\partial W_i} = ((f \odot (1 - \sigma(W_i x)))) x^\top")
     assert verdicts(text) == {"c": "holds", "d": "holds"}
+
+
+def test_a_model_without_lines_has_options():
+    text = model("base", "A \\in \\mathbb{R}^{n \\times n}") + model("small", "", ":extends: base\n:n: 2") \
+        + claim("trace", r"\operatorname{tr}(A) = A_{11} + A_{22}") + model("empty", "", ":label: eq-empty") + model("bare", "")
+    assert verdicts(text) == {"trace": "holds", "eq-empty": "ill-typed", "bare": "ill-typed"}
+
+
+ELMAN = r"""W \in \mathbb{R}^{n \times n}, \quad U \in \mathbb{R}^{n \times d}, \quad b, g_t \in \mathbb{R}^{n}
+x_t \in \mathbb{R}^{d}, \quad h_0 \in \mathbb{R}^{n}
+h_t = \tanh(W h_{t-1} + U x_t + b)
+L = \sum_{t=1}^{T} g_t^\top h_t
+\alpha_t := (1 - h_t^2) \odot \nabla_{h_t} L"""
+CELL = r"""W, V \in \mathbb{R}^{n \times n}, \quad x_t, b, c \in \mathbb{R}^{n}, \quad h_0, C_0 \in \mathbb{R}^{n}
+f_t = \sigma(W h_{t-1} + x_t + b)
+C_t = f_t \odot C_{t-1} + \tanh(V h_{t-1} + x_t + c)
+h_t = f_t \odot \tanh(C_t)
+L = h_T^\top h_T"""
+
+
+@pytest.mark.parametrize("line, formula", [
+    ("h_0 = 0", r"h_1 = \tanh(U x_1 + b)"),
+    ("b = 0", r"\nabla_b L = \sum_{t=1}^{T} \alpha_t"),
+    ("b = 1", r"\frac{\partial h_1}{\partial b} = \operatorname{diag}(1 - h_1^2)"),
+    ("W = 0", r"\frac{\partial L}{\partial W} = \sum_{t=1}^{T} \alpha_t h_{t-1}^\top"),
+    ("W = I", r"\frac{\partial h_t}{\partial h_{t-1}} = \operatorname{diag}(1 - h_t^2)"),
+    ("W = I", r"\frac{\partial L}{\partial W} = \sum_{t=1}^{T} \alpha_t h_{t-1}^\top"),
+    ("U = 0", r"h_1 = \tanh(W h_0 + b)"),
+    ("x_t = 0", r"\nabla_{x_t} L = U^\top \alpha_t"),
+    ("x_1 = 0", r"h_1 = \tanh(W h_0 + b)"),
+    ("h_0 = 1", r"h_{1,i} = \tanh\left(\sum_{j=1}^{n} W_{ij} + (U x_1 + b)_i\right)"),
+    (r"h_0 = \mathbf{1}", r"\nabla_{h_0} L = W^\top \alpha_1"),
+    ("h_0 = 0\nW = 0\nU = 0\nb = 0", r"h_t = 0"),
+])
+def test_a_constant_has_the_shape_of_what_it_stands_for(line, formula):
+    text = model("base", ELMAN) + model("child", line, ":extends: base") + claim("c", formula)
+    assert verdicts(text, proof_seconds=1) == {"c": "proved"}
+
+
+@pytest.mark.parametrize("line, formula", [
+    ("h_0 = 0\nC_0 = 0", r"C_1 = \tanh(x_1 + c)"),
+    ("C_0 = 0", r"\nabla_{C_0} L = f_1 \odot \nabla_{C_1} L"),
+    ("f_t = 1", r"\frac{\partial C_T}{\partial C_0} = \frac{\partial C_T}{\partial C_{T-1}} \frac{\partial C_{T-1}}{\partial C_0}"),
+    ("f_t = 0", "h_t = 0"),
+    ("h_0 = 0\nC_0 = 0\nb = 0\nc = 0\nx_t = 0", r"h_t = 0"),
+])
+def test_two_states_may_start_at_zero(line, formula):
+    text = model("base", CELL) + model("child", line, ":extends: base") + claim("c", formula)
+    assert verdicts(text) == {"c": "holds"}
+    alone = CELL.replace(r", \quad h_0, C_0 \in \mathbb{R}^{n}", r", \quad h_0 = 0, \quad C_0 = 0")
+    assert verdicts(model("alone", alone) + claim("c", r"C_1 = \tanh(x_1 + c)")) == {"c": "holds"}
+
+
+def test_constants_in_models_that_extend_models_that_extend_models():
+    text = model("a", ELMAN) + model("b", "h_0 = 0", ":extends: a") + model("c", "h_0 = 1\nb = 0", ":extends: b") \
+        + model("d", "b = 1", ":extends: c") + claim("c", r"\frac{\partial h_1}{\partial b} = \operatorname{diag}(1 - h_1^2)") \
+        + claim("d", r"\nabla_{h_0} L = W^\top \alpha_1")
+    assert verdicts(text) == {"c": "holds", "d": "holds"}
+
+
+def test_many_zeros_are_quick():
+    names = "ABCDFGJKMNPQ"
+    body = "W \\in \\mathbb{R}^{n \\times n}, \\quad x_t \\in \\mathbb{R}^{n}\n" + "\n".join(
+        f"{name}_0 = 0\n{name}_t = \\tanh({' + '.join(f'W {other}_{{t-1}}' for other in names)} + x_t)"
+        for name in names)
+    start = time.perf_counter()
+    assert verdicts(model("m", body) + claim("c", r"A_1 = \tanh(x_1)")) == {"c": "holds"}
+    assert time.perf_counter() - start < 5

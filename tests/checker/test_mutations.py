@@ -71,6 +71,19 @@ def test_what_survives_says_the_same(results):
     assert survivors and all(m.fate == "equivalent" for m in survivors)
 
 
+def test_survivors_are_settled_by_numbers():
+    text = "```{model} m\na, b \\in (1,2), \\quad c = 0.9, \\quad u, v \\in \\mathbb{R}^{n}\nx = \\tanh(u)\n```\n" \
+        + "".join(f"```{{claim}}\n:label: {label}\n{formula}\n```\n" for label, formula in [
+            ("transcendental", r"\lVert u + v \rVert^2 = u^\top u + 2 u^\top v + v^\top v"),
+            ("zero", r"\frac{\partial x}{\partial v} = 0"),
+            ("digits", r"1 - (1 - c)^4 \approx 0.9999")])
+    found = {result.label: {(m.mutation, m.formula): m.fate for m in result.mutants if not m.refused}
+             for result in check(text, mutate=True, proof_seconds=0)}
+    assert found["transcendental"] and set(found["transcendental"].values()) == {"equivalent"}
+    assert found["zero"]["add a transpose", r"\left(\frac{\partial x}{\partial v}\right)^{\top} = 0"] == "equivalent"
+    assert found["digits"]["drop a term", r"1 \approx 0.9999"] == "unexplained"  # 1 has no digits behind its point
+
+
 def test_the_command_ends_with_a_score(tmp_path, capsys):
     path = tmp_path / "a.md"
     path.write_text("```{model} m\na, b \\in \\mathbb{R}\n```\n```{claim}\n:label: c\na b - b = b (a - 1)\n```\n",
@@ -78,4 +91,4 @@ def test_the_command_ends_with_a_score(tmp_path, capsys):
     assert main(["check", "--mutate", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert f"{path}:4: c: equivalent: swap two factors" in lines
-    assert "mutants of 1 claims: " in lines[-1] and "unexplained" not in lines[-1]
+    assert "mutants of 1 claim: " in lines[-1] and "unexplained" not in lines[-1]

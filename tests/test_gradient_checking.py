@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnnbook import rnn
-from rnnbook.gradcheck import (
+from rnnbook.gradient_checking import (
     central_difference,
     check_adjoint,
     complex_step,
