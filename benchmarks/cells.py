@@ -4,9 +4,10 @@
 
 The two take turns, so that whatever else the machine does falls on both alike, and each turn gives one ratio of the
 times; printed are its median and its quartiles. Before anything is timed the gradients are compared. Without PyTorch
-only the package's own times are printed, and with JAX installed there is a column for its jitted scan as well. With
-``--json`` the rows are also kept in a file, beside those of other numbers of threads that are in it; the figure in the
-book is drawn from `benchmarks/results.json`.
+only the package's own times are printed, and with JAX installed there is a column for its jitted scan as well. All get
+as many processors as threads; JAX would otherwise take all that there are. Where numba is installed, which the heading
+tells, the package uses it for the LSTM in float32. With ``--json`` the rows are also kept in a file, beside those of
+other numbers of threads that are in it; the figure in the book is drawn from `benchmarks/results.json`.
 
 Which processor instructions NumPy's matrix products use is for OpenBLAS to find out. On a machine that it does not know
 it takes older ones, which makes products in float32 up to twice as slow; ``OPENBLAS_CORETYPE=SKYLAKEX`` makes it use
@@ -184,15 +185,18 @@ def main():
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the rows in this file as well")
     options = parser.parse_args()
     threads = str(options.threads)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
     if any(os.environ.get(variable) != threads for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")):
         # NumPy's libraries read them when they are loaded, which they are: start again.
         os.environ.update(OMP_NUM_THREADS=threads, OPENBLAS_NUM_THREADS=threads, MKL_NUM_THREADS=threads)
         os.execv(sys.executable, [sys.executable, *sys.argv])
 
-    others = {"PyTorch": optional("torch"), "JAX": optional("jax")}
+    others, numba = {"PyTorch": optional("torch"), "JAX": optional("jax")}, optional("numba")
     if others["PyTorch"]:
         others["PyTorch"].set_num_threads(options.threads)
-    versions = {"NumPy": np.__version__} | {name: module.__version__ for name, module in others.items() if module}
+    modules = {"NumPy": np, "numba": numba} | others
+    versions = {name: module.__version__ for name, module in modules.items() if module}
     found = ", ".join(f"{name} {version}" for name, version in versions.items())
     print(f"Forward and backward, {threads} thread(s), {options.clock} time; {found}")
     rows = []

@@ -1,6 +1,7 @@
 """What the gated cells have in common: the checks of their arguments, and how their arrays are laid out."""
 
 import math
+import os
 
 import numpy as np
 
@@ -8,8 +9,22 @@ from rnnbook._arrays import as_floats, as_integer
 from rnnbook.initialization import uniform
 
 BLOCK = 2**15  # numbers of one array that a backward pass works on at a time: what it needs then stays in the cache
+PART = 2**11  # rows of an array that serves some steps, and then those before them: to take new memory costs time
 SMALL = 10**6  # multiplications of a small product
-FEWEST = 16  # rows of a piece of a matrix that are still worth a call
+FEWEST = 16  # rows and columns of a piece of a matrix that are still worth a call
+MOST = 8  # partial products that are worth adding
+
+
+def _threads():
+    """Return how many threads a product may use, as OpenBLAS decides it when NumPy is imported."""
+    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        number = os.environ.get(variable, "")
+        if number.isdecimal() and int(number) > 0:
+            return int(number)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+THREADS = _threads()
 
 
 def sigmoid(a):
@@ -32,28 +47,42 @@ def rolled(array, by):
     return np.concatenate([array[-by:], array[:-by]])
 
 
-def pieces(matrix, N):
-    """Cut a matrix that is multiplied with N columns, again and again, into pieces whose products are small.
+def multiplication(matrix, N):
+    """Return a function of (factor, out) that writes the product of the matrix and N columns, again and again.
 
     Every call of a BLAS library first copies both factors of a large product into an order of its own. For a small one
-    OpenBLAS leaves them where they are, which measured up to a third faster for the same numbers. Where no cut makes the
-    products small, the matrix stays whole. The pieces have shape (count, rows, columns); :func:`in_pieces` is for what
-    comes out.
+    OpenBLAS leaves them where they are, which measured up to a third faster for the same numbers. So a large matrix is
+    cut into pieces, if equal ones can be small and not flat; but not where the library is to use several threads, which
+    it does for a large product only.
     """
     rows, columns = matrix.shape
-    for count in range(1, rows // FEWEST + 1):
-        if rows % count == 0 and rows // count * columns * N <= SMALL:
-            break
-    else:
-        count = 1
-    if count == 1:
-        return np.asfortranarray(matrix)[None]  # the faster order for a product that is small as it is
-    return np.ascontiguousarray(matrix).reshape(count, rows // count, columns)
+    if rows * columns * N <= SMALL:
+        return np.asfortranarray(matrix).dot  # in the order that is faster for a small product
+    matrix = np.ascontiguousarray(matrix)
+    cut = _cut(rows, columns, N) if THREADS == 1 else None
+    if cut is None:
+        return matrix.dot
+    height, width = cut
+    pieces = np.ascontiguousarray(matrix.reshape(rows // height, height, -1, width).transpose(2, 0, 1, 3))
+    products = np.empty((*pieces.shape[:-1], N), matrix.dtype)
+
+    def multiply(factor, out):
+        if width == columns:
+            np.matmul(pieces, factor, out=out.reshape(products.shape))
+        else:
+            np.matmul(pieces, factor.reshape(-1, 1, width, N), out=products)
+            np.add.reduce(products.reshape(-1, rows, N), axis=0, out=out)
+
+    return multiply
 
 
-def in_pieces(array, pieces):
-    """Return a view of an array (..., rows, N) into which the product of :func:`pieces` of a matrix can be written."""
-    return array.reshape(*array.shape[:-2], *pieces.shape[:2], array.shape[-1])
+def _cut(rows, columns, N):
+    """Return the height and width of pieces whose products are small: as wide as can be, and then as high; or None."""
+    for parts in range(1, min(columns // FEWEST, MOST) + 1):
+        for count in range(1, rows // FEWEST + 1):
+            if columns % parts == 0 and rows % count == 0 and (rows // count) * (columns // parts) * N <= SMALL:
+                return rows // count, columns // parts
+    return None
 
 
 def sum_of_outer_products(left, right):
@@ -65,10 +94,20 @@ def sum_of_outer_products(left, right):
     return np.ascontiguousarray((right.T @ left).T)
 
 
-def blocks(T, size):
-    """Return slices of about `BLOCK` numbers that cover T steps of `size` numbers each, the last steps first."""
-    length = max(1, BLOCK // max(1, size))
-    return [slice(start, min(start + length, T)) for start in reversed(range(0, T, length))]
+def parts(T, N):
+    """Cut T steps, of N rows each, into slices of about `PART` rows; the last steps come first."""
+    return _slices(slice(0, T), N, PART)
+
+
+def blocks(steps, size):
+    """Cut a slice of steps in the same way into slices of about `BLOCK` numbers."""
+    return _slices(steps, size, BLOCK)
+
+
+def _slices(steps, size, most):
+    length = max(1, most // max(1, size))
+    starts = range(steps.start, steps.stop, length)
+    return [slice(start, min(start + length, steps.stop)) for start in reversed(starts)]
 
 
 def drawn(gates, input_size, hidden_size, rng, dtype):

@@ -62,8 +62,8 @@ from rnnbook._cells import (
     checked_cotangents,
     columns,
     drawn,
-    in_pieces,
-    pieces,
+    multiplication,
+    parts,
     rolled,
     rows,
     sigmoid,
@@ -252,12 +252,11 @@ def _run_after(gates, states, recurrent, weights_hh, bias_recurrent):
     half = np.array(0.5, gates.dtype)
     product, scratch = np.empty((3 * H, N), gates.dtype), np.empty((H, N), gates.dtype)
     of_gates, of_candidate = product[: 2 * H], product[2 * H :]
-    weights_hh = pieces(weights_hh, N)
-    written = in_pieces(product, weights_hh)
+    multiply = multiplication(weights_hh, N)
     split = gates[:, : 2 * H], gates[:, :H], gates[:, H : 2 * H], gates[:, 2 * H :]
     steps = zip(states[:-1], states[1:], recurrent, *split)
     for previous, following, recurrent_t, sigmoids, r, z, n in steps:
-        np.matmul(weights_hh, previous, out=written)
+        multiply(previous, product)
         np.add(sigmoids, of_gates, sigmoids)
         np.tanh(sigmoids, sigmoids)
         np.multiply(sigmoids, half, sigmoids)
@@ -275,18 +274,17 @@ def _run_before(gates, states, weights_hh):
     """Do the same with the reset gate acting on h, so that W_n has to wait for it."""
     _, H, N = states.shape
     half = np.array(0.5, gates.dtype)
-    weights_gates, weights_candidate = pieces(weights_hh[: 2 * H], N), pieces(weights_hh[2 * H :], N)
+    for_gates, for_candidate = multiplication(weights_hh[: 2 * H], N), multiplication(weights_hh[2 * H :], N)
     of_gates, scratch, of_candidate = (np.empty((height, N), gates.dtype) for height in (2 * H, H, H))
-    written, written_later = in_pieces(of_gates, weights_gates), in_pieces(of_candidate, weights_candidate)
     steps = zip(states[:-1], states[1:], gates[:, : 2 * H], gates[:, :H], gates[:, H : 2 * H], gates[:, 2 * H :])
     for previous, following, sigmoids, r, z, n in steps:
-        np.matmul(weights_gates, previous, out=written)
+        for_gates(previous, of_gates)
         np.add(sigmoids, of_gates, sigmoids)
         np.tanh(sigmoids, sigmoids)
         np.multiply(sigmoids, half, sigmoids)
         np.add(sigmoids, half, sigmoids)
         np.multiply(r, previous, scratch)
-        np.matmul(weights_candidate, scratch, out=written_later)
+        for_candidate(scratch, of_candidate)
         np.add(n, of_candidate, n)
         np.tanh(n, n)
         np.subtract(previous, n, scratch)  # h_t = n + z ⊙ (h_{t-1} - n)
@@ -427,60 +425,58 @@ def backward(cotangents, cache):
     go_back = _go_back_after if reset == "after" else _go_back_before
     weights_rz, weights_n = np.split(parameters.weight_hh, [2 * H])
     weights_zr = rolled(weights_rz, H)  # in the order of the factors
-    weights = np.concatenate([weights_zr, weights_n]), weights_zr, weights_n
-    weights = [pieces(matrix.T, N) for matrix in weights]
+    if reset == "after":
+        through = [multiplication(np.concatenate([weights_zr, weights_n]).T, N)]
+    else:
+        through = [multiplication(weights_zr.T, N), multiplication(weights_n.T, N)]
 
     kept = (1, 3, 2, 4) if reset == "after" else (1, 3, 2)  # the factors of n, r, z, and of W_n h + c_n
-    local = np.empty((T, N, len(kept) * H), hidden.dtype)
-    for block in blocks(T, N * H):
-        # They start as the local factors of a block of steps; then they are multiplied with what comes.
-        factors = _local_factors(cache, block)
-        go_back(factors, np.ascontiguousarray(columns(cotangents_hidden[block])), delta, weights)
-        for k, factor in enumerate(kept):
-            local[block, :, k * H : (k + 1) * H] = columns(factors[:, factor])
+    gradients, gradients_inputs = zeros_like(parameters, hidden.dtype), np.empty(inputs.shape, hidden.dtype)
+    for part in parts(T, N):
+        local = np.empty((part.stop - part.start, N, len(kept) * H), hidden.dtype)
+        for block in blocks(part, N * H):
+            # They start as the local factors of a block of steps; then they are multiplied with what comes.
+            factors = _local_factors(cache, block)
+            go_back(factors, np.ascontiguousarray(columns(cotangents_hidden[block])), delta, *through)
+            block = slice(block.start - part.start, block.stop - part.start)
+            for k, factor in enumerate(kept):
+                local[block, :, k * H : (k + 1) * H] = columns(factors[:, factor])
 
-    of_inputs, previous = rows(local[..., : 3 * H]), rows(hidden[:-1])  # n, r, z
-    weight_ih, bias_ih = sum_of_outer_products(of_inputs, rows(inputs)), of_inputs.sum(axis=0)
-    gradients_inputs = of_inputs @ rolled(parameters.weight_ih, H)
-    if reset == "after":
-        of_recurrent = rows(local[..., H:])  # r, z, and what W_n h + c_n has
-        weight_hh, bias_hh = sum_of_outer_products(of_recurrent, previous), of_recurrent.sum(axis=0)
-    else:
-        of_gates, of_candidate = of_inputs[:, H:], of_inputs[:, :H]
-        weight_hh = np.concatenate(
-            [
-                sum_of_outer_products(of_gates, previous),
-                sum_of_outer_products(of_candidate, rows(reset_gate) * previous),
-            ]
-        )
-        bias_hh = rolled(bias_ih, -H)
-    return Gradients(
-        inputs=gradients_inputs.reshape(T, N, d),
-        hidden0=np.ascontiguousarray(delta.T),
-        parameters=Parameters(rolled(weight_ih, -H), weight_hh, rolled(bias_ih, -H), bias_hh),
-    )
+        of_inputs, previous = rows(local[..., : 3 * H]), rows(hidden[part])  # n, r, z
+        gradients_inputs[part] = (of_inputs @ rolled(parameters.weight_ih, H)).reshape(gradients_inputs[part].shape)
+        gradients.weight_ih[...] += rolled(sum_of_outer_products(of_inputs, rows(inputs[part])), -H)
+        gradients.bias_ih[...] += rolled(of_inputs.sum(axis=0), -H)
+        if reset == "after":
+            of_recurrent = rows(local[..., H:])  # r, z, and what W_n h + c_n has
+            gradients.weight_hh[...] += sum_of_outer_products(of_recurrent, previous)
+            gradients.bias_hh[...] += of_recurrent.sum(axis=0)
+        else:
+            of_gates, of_candidate = of_inputs[:, H:], of_inputs[:, :H]
+            gradients.weight_hh[: 2 * H] += sum_of_outer_products(of_gates, previous)
+            gradients.weight_hh[2 * H :] += sum_of_outer_products(of_candidate, rows(reset_gate[part]) * previous)
+    if reset == "before":
+        gradients.bias_hh[...] = gradients.bias_ih
+    return Gradients(gradients_inputs, np.ascontiguousarray(delta.T), gradients)
 
 
-def _go_back_after(factors, cotangents, delta, weights):
+def _go_back_after(factors, cotangents, delta, through_weights):
     """Multiply the factors of each step, the last first, with the cotangent of its hidden state, and hand that on."""
     length, _, H, N = factors.shape
     flat = factors.reshape(length, 5 * H, N)
-    written = in_pieces(delta, weights[0])
     for cotangent, all_t, kept, of_products in zip(
         cotangents[::-1], factors[::-1], factors[::-1, 0], flat[::-1, 2 * H :]
     ):
         np.add(delta, cotangent, delta)
         np.multiply(all_t, delta, all_t)
-        np.matmul(weights[0], of_products, out=written)
+        through_weights(of_products, delta)
         np.add(delta, kept, delta)
 
 
-def _go_back_before(factors, cotangents, delta, weights):
+def _go_back_before(factors, cotangents, delta, through_gates, through_candidate):
     """Do the same with the factors of r and W_n h waiting for what comes back through W_n."""
     length, _, H, N = factors.shape
     flat = factors.reshape(length, 5 * H, N)
     through = np.empty((H, N), factors.dtype)
-    written, written_before = in_pieces(delta, weights[1]), in_pieces(through, weights[2])
     for cotangent, of_state, kept, n, of_reset, of_gates, to_state in zip(
         cotangents[::-1],
         factors[::-1, :3],
@@ -492,9 +488,9 @@ def _go_back_before(factors, cotangents, delta, weights):
     ):
         np.add(delta, cotangent, delta)
         np.multiply(of_state, delta, of_state)
-        np.matmul(weights[2], n, out=written_before)
+        through_candidate(n, through)
         np.multiply(of_reset, through, of_reset)
-        np.matmul(weights[1], of_gates, out=written)
+        through_gates(of_gates, delta)
         np.add(delta, kept, delta)
         np.add(delta, to_state, delta)
 

@@ -46,6 +46,7 @@ that a complex step can go through them. :func:`forward` and :func:`backward` gi
 and coupled gates see :mod:`rnnbook.lstm_variants`.
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -57,8 +58,8 @@ from rnnbook._cells import (
     checked_cotangents,
     columns,
     drawn,
-    in_pieces,
-    pieces,
+    multiplication,
+    parts,
     rolled,
     rows,
     sigmoid,
@@ -225,15 +226,32 @@ def forward(inputs, hidden0, cell0, parameters):
     states[0, 4 * H :] = cell0.T
     weights = np.column_stack([parameters.weight_hh, parameters.weight_ih, parameters.bias_ih + parameters.bias_hh])
     weights = rolled(weights, H)
-    half = np.array(0.5, dtype)
-    weights[: 3 * H] *= half  # σ(a) = ½ + ½ tanh(a/2): one tanh for all gates
-    weights = pieces(weights, N)
+    weights[: 3 * H] *= np.array(0.5, dtype)  # σ(a) = ½ + ½ tanh(a/2): one tanh for all gates
+    multiply = multiplication(weights, N)
 
-    products, tanh_cell = np.empty((2 * H, N), dtype), np.empty((H, N), dtype)
+    compiled = _compiled(dtype)
+    if compiled:
+        for t in range(T):
+            multiply(stacked[t], states[t, : 4 * H])
+            compiled.forward_step(states, stacked, t)
+    else:
+        _run(multiply, stacked, states)
+
+    hidden = np.ascontiguousarray(columns(stacked[:, :H]))
+    hidden.flags.writeable = states.flags.writeable = False
+    cache = Cache(inputs, hidden, *_views(states), parameters)
+    cells = cache.cells
+    return (hidden[1:], hidden[-1].copy(), cells[-1].copy()), cache
+
+
+def _run(multiply, stacked, states):
+    """Fill in the gates and the states, step by step."""
+    H, N = states.shape[1] // 5, states.shape[2]
+    half = np.array(0.5, states.dtype)
+    products, tanh_cell = np.empty((2 * H, N), states.dtype), np.empty((H, N), states.dtype)
     written, kept = products[:H], products[H:]
     steps = zip(
         stacked,
-        in_pieces(states[:-1, : 4 * H], weights),
         states[:-1, : 4 * H],
         states[:-1, : 3 * H],
         states[:-1, H : 3 * H],
@@ -242,8 +260,8 @@ def forward(inputs, hidden0, cell0, parameters):
         states[1:, 4 * H :],
         stacked[1:, :H],
     )
-    for stacked_t, arguments, gates, sigmoids, input_forget, candidate_cell, output, cell, hidden in steps:
-        np.matmul(weights, stacked_t, out=arguments)
+    for stacked_t, gates, sigmoids, input_forget, candidate_cell, output, cell, hidden in steps:
+        multiply(stacked_t, gates)
         np.tanh(gates, gates)
         np.multiply(sigmoids, half, sigmoids)
         np.add(sigmoids, half, sigmoids)
@@ -251,13 +269,6 @@ def forward(inputs, hidden0, cell0, parameters):
         np.add(written, kept, cell)
         np.tanh(cell, tanh_cell)
         np.multiply(output, tanh_cell, hidden)
-
-    hidden = np.ascontiguousarray(columns(stacked[:, :H]))
-    hidden.flags.writeable = states.flags.writeable = False
-    output, input_, forget, candidate = (columns(states[:-1, k * H : (k + 1) * H]) for k in range(4))
-    cells = columns(states[:, 4 * H :])
-    cache = Cache(inputs, hidden, cells, input_, forget, candidate, output, parameters)
-    return (hidden[1:], hidden[-1].copy(), cells[-1].copy()), cache
 
 
 def backward(cotangents, cache):
@@ -382,48 +393,61 @@ def backward(cotangents, cache):
     dtype = hidden.dtype
     # One column for each member of the batch, as in the forward pass.
     delta_hidden, delta_cell = np.ascontiguousarray(delta_hidden.T), np.ascontiguousarray(delta_cell.T)
-    weights = pieces(rolled(parameters.weight_hh, H).T, N)  # for o, i, f, g
+    multiply = multiplication(rolled(parameters.weight_hh, H).T, N)  # for o, i, f, g
 
-    through = in_pieces(delta_hidden, weights)
-
-    local = np.empty((T, N, 4 * H), dtype)  # the cotangents of the gates' arguments
-    for block in blocks(T, N * H):
-        # They start as the local factors of a block of steps; in the loop they are multiplied with what comes.
-        factors = _local_factors(cache, block)
-        length = len(factors)
-        steps = zip(
-            np.ascontiguousarray(columns(cotangents_hidden[block]))[::-1],
-            factors[::-1, :2],
-            factors[::-1, 0],
-            factors[::-1, 2:],
-            factors[::-1, 5],
-            factors[:, 1:5].reshape(length, 4 * H, N)[::-1],
-        )
-        carried = delta_cell
-        for cotangent, of_hidden, into_cell, of_cell, previous_cell, of_gates in steps:
-            np.add(delta_hidden, cotangent, delta_hidden)
-            np.multiply(of_hidden, delta_hidden, of_hidden)
-            np.add(carried, into_cell, delta_cell)
-            np.multiply(of_cell, delta_cell, of_cell)
-            carried = previous_cell
-            np.matmul(weights, of_gates, out=through)
-        delta_cell[...] = carried
-        local[block, :, : 3 * H] = columns(factors[:, 2:5].reshape(length, 3 * H, N))
-        local[block, :, 3 * H :] = columns(factors[:, 1])
-
-    local = rows(local)
-    bias = local.sum(axis=0)
+    compiled = _compiled(dtype)
+    states = _states(cache) if compiled else None
+    gradients, gradients_inputs = zeros_like(parameters, dtype), np.empty(inputs.shape, dtype)
+    for part in parts(T, N):
+        local = np.empty((part.stop - part.start, N, 4 * H), dtype)  # the cotangents of the gates' arguments
+        for block in blocks(part, N * H):
+            of_hidden = np.ascontiguousarray(columns(cotangents_hidden[block]))
+            local_block = local[block.start - part.start : block.stop - part.start]
+            if compiled:
+                alphas = np.empty((len(of_hidden), 4 * H, N), dtype)
+                for k in reversed(range(len(alphas))):
+                    compiled.backward_step(states, of_hidden, delta_hidden, delta_cell, alphas, block.start + k, k)
+                    multiply(alphas[k], delta_hidden)
+                compiled.copy_to_rows(alphas, local_block)
+            else:
+                factors = _local_factors(cache, block)
+                _go_back(multiply, factors, of_hidden, delta_hidden, delta_cell)
+                local_block[..., : 3 * H] = columns(factors[:, 2:5].reshape(len(factors), 3 * H, N))
+                local_block[..., 3 * H :] = columns(factors[:, 1])
+        local = rows(local)
+        gradients_inputs[part] = (local @ parameters.weight_ih).reshape(gradients_inputs[part].shape)
+        gradients.weight_ih[...] += sum_of_outer_products(local, rows(inputs[part]))
+        gradients.weight_hh[...] += sum_of_outer_products(local, rows(hidden[part]))
+        gradients.bias_ih[...] += local.sum(axis=0)
+    gradients.bias_hh[...] = gradients.bias_ih
     return Gradients(
-        inputs=(local @ parameters.weight_ih).reshape(inputs.shape),
+        inputs=gradients_inputs,
         hidden0=np.ascontiguousarray(delta_hidden.T),
         cell0=np.ascontiguousarray(delta_cell.T),
-        parameters=Parameters(
-            weight_ih=sum_of_outer_products(local, rows(inputs)),
-            weight_hh=sum_of_outer_products(local, rows(hidden[:-1])),
-            bias_ih=bias,
-            bias_hh=bias.copy(),
-        ),
+        parameters=gradients,
     )
+
+
+def _go_back(multiply, factors, of_hidden, delta_hidden, delta_cell):
+    """Multiply the local factors of each step, the last first, with the cotangents that come to it, and hand those on."""
+    length, _, H, N = factors.shape
+    steps = zip(
+        of_hidden[::-1],
+        factors[::-1, :2],
+        factors[::-1, 0],
+        factors[::-1, 2:],
+        factors[::-1, 5],
+        factors[:, 1:5].reshape(length, 4 * H, N)[::-1],
+    )
+    carried = delta_cell
+    for cotangent, factors_of_hidden, into_cell, factors_of_cell, previous_cell, of_gates in steps:
+        np.add(delta_hidden, cotangent, delta_hidden)
+        np.multiply(factors_of_hidden, delta_hidden, factors_of_hidden)
+        np.add(carried, into_cell, delta_cell)
+        np.multiply(factors_of_cell, delta_cell, factors_of_cell)
+        carried = previous_cell
+        multiply(of_gates, delta_hidden)
+    delta_cell[...] = carried
 
 
 def reference_forward(inputs, hidden0, cell0, parameters):
@@ -611,6 +635,26 @@ def step_jacobian(cache):
     return jacobian
 
 
+def _views(states):
+    """Return the cell states and the gates i, f, g and o as views of what the forward pass fills in."""
+    output, input_, forget, candidate, cells = (columns(part) for part in np.split(states, 5, axis=1))
+    return cells, input_[:-1], forget[:-1], candidate[:-1], output[:-1]
+
+
+def _states(cache):
+    """Return what the forward pass filled in, if the arrays of the cache are still its views, and a copy otherwise."""
+    _, _, cells, i, f, g, o, _ = cache
+    states, shape = cells.base, (len(cells), 5 * cells.shape[2], cells.shape[1])
+    if states is not None and states.shape == shape:
+        views = zip(_views(states), (cells, i, f, g, o))
+        if all(view.__array_interface__ == array.__array_interface__ for view, array in views):
+            return states
+    states = np.empty(shape, cells.dtype)
+    for view, array in zip(_views(states), (cells, i, f, g, o)):
+        view[...] = array
+    return states
+
+
 def _local_factors(cache, steps):
     """Return what the cotangents are multiplied with, shape (steps, 6, H, N): two for those of h, four for those of C.
 
@@ -627,6 +671,18 @@ def _local_factors(cache, steps):
     factors[:, 4] = i * (1 - g * g)
     factors[:, 5] = f
     return factors
+
+
+@functools.cache
+def _compiled(dtype):
+    """Return the module with the compiled steps, or None where there is none for the dtype, or no numba to compile it."""
+    if dtype != np.float32:
+        return None
+    try:
+        from rnnbook import _compiled
+    except (ImportError, RuntimeError):  # numba does not know this NumPy, or has no place to keep what it compiles
+        return None
+    return _compiled
 
 
 def _checked(inputs, hidden0, cell0, parameters, convert=as_floats):

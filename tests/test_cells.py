@@ -4,6 +4,7 @@ The checks at the top take the module that they look at as an argument: `test_ce
 on modules with a mistake in them.
 """
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_rnn import STEP, assert_close, complex_step_gradient, draw, leaves, pairing, strided
 
-from rnnbook import gru, lstm
+from rnnbook import _cells, gru, lstm
 
 STORED = np.load(Path(__file__).parent / "reference" / "cells.npz")
 BACKWARD = ["backward", "reference_backward"]
@@ -251,13 +252,12 @@ def test_adjoint_identity_at_any_sizes(cell, sizes, seed):
 @all_cells
 def test_more_steps_than_one_block(cell, monkeypatch):
     """The backward pass works through blocks of steps; wherever they are cut the gradients are the same."""
-    import rnnbook._cells
-
     arguments, cotangents = draw_cell(cell, T=7, N=2, d=2, H=3)
     _, cache = run(cell, arguments)
     expected = leaves(cell.module.reference_backward(cotangents, cache))
-    for numbers in (1, 12, 18, 24):
-        monkeypatch.setattr(rnnbook._cells, "BLOCK", numbers)
+    for numbers, of_part in ((1, 1), (12, 4), (12, 6), (18, 100), (24, 10)):
+        monkeypatch.setattr(_cells, "BLOCK", numbers)
+        monkeypatch.setattr(_cells, "PART", of_part)
         for gradient, slow in zip(leaves(cell.module.backward(cotangents, cache)), expected, strict=True):
             assert_close(gradient, slow)
 
@@ -265,16 +265,14 @@ def test_more_steps_than_one_block(cell, monkeypatch):
 @all_cells
 def test_weights_in_pieces(cell, monkeypatch):
     """The weights are cut so that products are small; however they are cut, the outputs and gradients are the same."""
-    import rnnbook._cells
-
     T, N, d, H = 4, 2, 3, 12
     arguments, cotangents = draw_cell(cell, T, N, d, H)
     expected_outputs, cache = run(cell, arguments, forward="reference_forward")
     expected = leaves(cell.module.reference_backward(cotangents, cache))
-    monkeypatch.setattr(rnnbook._cells, "FEWEST", 1)
-    for rows_of_a_piece in (1, 2, 6, 12):
-        monkeypatch.setattr(rnnbook._cells, "SMALL", rows_of_a_piece * (H + d + 1) * N)
-        assert len(rnnbook._cells.pieces(np.zeros((H, H + d + 1)), N)) == H // rows_of_a_piece
+    monkeypatch.setattr(_cells, "FEWEST", 1)
+    monkeypatch.setattr(_cells, "THREADS", 1)
+    for small in (1, 16, 32, 2 * (H + d + 1) * N, 6 * H * N, 12 * (H + d + 1) * N):
+        monkeypatch.setattr(_cells, "SMALL", small)
         outputs, cache = run(cell, arguments)
         for actual, slow in zip(outputs, expected_outputs, strict=True):
             assert_close(actual, slow)
@@ -282,25 +280,42 @@ def test_weights_in_pieces(cell, monkeypatch):
             assert_close(gradient, slow)
 
 
-def test_a_matrix_that_cannot_be_cut_small_stays_whole():
-    """Pieces are of 16 rows at the least, and of equal heights."""
-    from rnnbook._cells import in_pieces, pieces
+@pytest.mark.parametrize(
+    ("openblas", "omp", "threads"),
+    [("3", "2", 3), ("", "2", 2), ("0", "2", 2), (None, "2", 2), ("many", None, None), (None, "4,2", None), (None, None, None)],
+)
+def test_how_many_threads_a_product_may_use(openblas, omp, threads, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 4, 5, 6}, raising=False)
+    for variable, value in (("OPENBLAS_NUM_THREADS", openblas), ("OMP_NUM_THREADS", omp)):
+        monkeypatch.delenv(variable, raising=False) if value is None else monkeypatch.setenv(variable, value)
+    assert _cells._threads() == (threads or 5)
 
-    for rows, columns, N, shape in [
-        (512, 193, 32, (4, 128, 193)),
-        (2048, 641, 64, (128, 16, 641)),
-        (512, 2048, 64, (1, 512, 2048)),
-        (509, 193, 32, (1, 509, 193)),
-        (8, 13, 1, (1, 8, 13)),
-        (0, 4, 3, (1, 0, 4)),
-        (4, 0, 0, (1, 4, 0)),
-    ]:
-        matrix = np.arange(rows * columns, dtype=float).reshape(rows, columns)
-        cut = pieces(matrix, N)
-        assert cut.shape == shape
-        np.testing.assert_array_equal(cut.reshape(rows, columns), matrix)
-        room = np.zeros((2, rows, N))
-        assert room.size == 0 or np.shares_memory(in_pieces(room, cut), room)
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("rows", "columns", "N", "pieces"),
+    [
+        (512, 193, 32, (1, 4, 128, 193)), (2048, 641, 64, (1, 128, 16, 641)), (512, 2048, 64, (4, 32, 16, 512)),
+        (509, 193, 32, None), (509, 512, 32, None),  # a prime number of rows
+        (256, 81, 4, None), (8, 13, 1, None), (0, 4, 3, None), (4, 0, 3, None), (4, 3, 0, None),
+    ],
+)  # fmt: skip
+def test_a_matrix_is_cut_where_that_makes_products_small(rows, columns, N, pieces, threads, monkeypatch):
+    monkeypatch.setattr(_cells, "THREADS", threads)
+    cuts, matmul = [], np.matmul
+
+    def noted(left, right, out):
+        cuts.append(left.shape)
+        return matmul(left, right, out=out)
+
+    monkeypatch.setattr(np, "matmul", noted)
+    rng = np.random.default_rng(0)
+    matrix, factor, out = rng.normal(size=(rows, columns)), rng.normal(size=(columns, N)), np.full((rows, N), np.nan)
+    multiply = _cells.multiplication(matrix, N)
+    for _ in range(2):
+        multiply(factor, out)
+        np.testing.assert_allclose(out, matrix @ factor, rtol=1e-12, atol=1e-11)
+    assert cuts == ([pieces] * 2 if pieces and threads == 1 else [])
 
 
 @all_cells

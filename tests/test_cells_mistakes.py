@@ -15,20 +15,20 @@ from rnnbook import gru, lstm, lstm_variants
 # {function: {what is wrong: (the text, what stands there instead)}}
 LSTM_FAST = {
     "forward": {
-        "f and i swapped in the cache": (
-            "Cache(inputs, hidden, cells, input_, forget,",
-            "Cache(inputs, hidden, cells, forget, input_,",
-        ),
-        "the cell of the next step for that of this one": (
-            "cells = columns(states[:, 4 * H :])",
-            "cells = columns(np.roll(states[:, 4 * H :], -1, axis=0))",
-        ),
+        "the weights of the gates in the wrong order": ("weights = rolled(weights, H)", "pass"),
+        "the bias twice": ("parameters.bias_ih + parameters.bias_hh", "2 * parameters.bias_ih"),
     },
-    "backward": {
-        "the recurrent weights of the gates in the wrong order": (
-            "np.roll(parameters.weight_hh, H, axis=0)",
-            "parameters.weight_hh",
-        ),
+    "_views": {
+        "f and i swapped in the cache": ("input_[:-1], forget[:-1]", "forget[:-1], input_[:-1]"),
+        "the cell of the next step for that of this one": ("return cells,", "return np.roll(cells, -1, axis=0),"),
+    },
+    "_run": {
+        "o for i": ("states[:-1, H : 3 * H]", "states[:-1, : 2 * H]"),
+        "tanh of C forgotten": ("np.tanh(cell, tanh_cell)", "np.copyto(tanh_cell, cell)"),
+        "σ without its half": ("np.add(sigmoids, half, sigmoids)", "pass"),
+        "nothing kept": ("np.add(written, kept, cell)", "np.copyto(cell, written)"),
+    },
+    "_go_back": {
         "the carried cell's cotangent dropped": (
             "np.add(carried, into_cell, delta_cell)",
             "np.copyto(delta_cell, into_cell)",
@@ -42,12 +42,23 @@ LSTM_FAST = {
             "np.copyto(delta_hidden, cotangent)",
         ),
         "forwards in time": ("factors[::-1, 2:],", "factors[:, 2:],"),
-        "h_t for h_{t-1} in the gradient of W": ("rows(hidden[:-1])", "rows(hidden[1:])"),
-        "the inputs backwards": ("local.T @ rows(inputs)", "local.T @ rows(inputs[::-1])"),
+        "the forget gate's cotangent for the carried one": ("carried = previous_cell", "pass"),
+    },
+    "backward": {
+        "the recurrent weights of the gates in the wrong order": (
+            "rolled(parameters.weight_hh, H)",
+            "parameters.weight_hh",
+        ),
+        "h_t for h_{t-1} in the gradient of W": ("rows(hidden[part])", "rows(hidden[1:][part])"),
+        "the inputs backwards": ("rows(inputs[part])", "rows(inputs[part][::-1])"),
         "the mean over steps and batch": ("local.sum(axis=0)", "local.mean(axis=0)"),
+        "the gates in the order of the factors": (
+            "local_block[..., 3 * H :] = columns(factors[:, 1])",
+            "local_block[...] = columns(factors[:, 1:5].reshape(len(factors), 4 * H, N))",
+        ),
         "the final cell's cotangent for the hidden state's": (
-            "np.ascontiguousarray(delta_cell.T)\n    weights",
-            "np.ascontiguousarray(delta_hidden.T)\n    weights",
+            "np.ascontiguousarray(delta_cell.T)\n    multiply",
+            "np.ascontiguousarray(delta_hidden.T)\n    multiply",
         ),
     },
     "_local_factors": {
@@ -81,10 +92,10 @@ LSTM_FAST = {
 }
 GRU_BOTH = {
     "backward": {
-        "h_t for h_{t-1} in the gradient of W": ("rows(hidden[:-1])", "rows(hidden[1:])"),
+        "h_t for h_{t-1} in the gradient of W": ("rows(hidden[part])", "rows(hidden[1:][part])"),
         "r and z swapped in the gradients": ("(1, 3, 2, 4) if reset", "(1, 2, 3, 4) if reset"),
         "the gates of the inputs in the wrong order": (
-            "np.roll(parameters.weight_ih, H, axis=0)",
+            "rolled(parameters.weight_ih, H)",
             "parameters.weight_ih",
         ),
         "the bias of the first step only": ("of_inputs.sum(axis=0)", "of_inputs[: local.shape[1]].sum(axis=0)"),
@@ -110,7 +121,7 @@ GRU_BOTH = {
 }
 GRU_AFTER = {
     "backward": {
-        "both biases alike": ("of_recurrent.sum(axis=0)", "np.roll(bias_ih, -H)"),
+        "both biases alike": ("of_recurrent.sum(axis=0)", "rolled(of_inputs.sum(axis=0), -H)"),
         "W_n's gradient without r": (
             "of_recurrent = rows(local[..., H:])",
             "of_recurrent = np.roll(of_inputs, -H, axis=1)",
@@ -120,8 +131,8 @@ GRU_AFTER = {
         "the kept state's cotangent dropped": ("np.add(delta, kept, delta)", "pass"),
         "the carried cotangent dropped": ("np.add(delta, cotangent, delta)", "np.copyto(delta, cotangent)"),
         "the weights of one gate only": (
-            "np.dot(weights[0], of_products, out=delta)",
-            "np.dot(weights[2], of_products[-len(delta) :], out=delta)",
+            "through_weights(of_products, delta)",
+            "through_weights(of_products * (np.arange(len(of_products)) < len(delta))[:, None], delta)",
         ),
     },
     "reference_backward": {
@@ -138,11 +149,11 @@ GRU_AFTER = {
 }
 GRU_BEFORE = {
     "backward": {
-        "W_n's gradient from h instead of r ⊙ h": ("rows(reset_gate) * previous", "previous"),
+        "W_n's gradient from h instead of r ⊙ h": ("rows(reset_gate[part]) * previous", "previous"),
     },
     "_go_back_before": {
         "the reset gate's cotangent before it comes back through W_n": (
-            "np.dot(weights[2], n, out=through)",
+            "through_candidate(n, through)",
             "np.copyto(through, n)",
         ),
         "nothing through r ⊙ h into h": ("np.add(delta, to_state, delta)", "pass"),
@@ -249,8 +260,9 @@ CASES = [pytest.param(*case, id=name) for name, *case in cases()]
 
 @pytest.mark.parametrize("module, function, text, instead, check", CASES)
 def test_every_check_notices_every_mistake(module, function, text, instead, check):
+    wrong = rebuilt(module, function, text, instead)
     with pytest.raises(AssertionError):
-        check(rebuilt(module, function, text, instead))
+        check(wrong)
 
 
 @pytest.mark.parametrize("module", [lstm, gru, lstm_variants])

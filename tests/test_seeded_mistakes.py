@@ -196,8 +196,9 @@ def cases():
 
 @pytest.mark.parametrize("module, function, text, instead, check", list(cases()))
 def test_every_check_notices_every_mistake(module, function, text, instead, check):
+    wrong = rebuilt(module, function, text, instead)
     with pytest.raises(AssertionError):
-        check(rebuilt(module, function, text, instead))
+        check(wrong)
 
 
 @pytest.mark.parametrize("module, functions", [(rnnbook.rnn, RNN), (rnnbook.softmax, SOFTMAX)])
