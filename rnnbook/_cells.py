@@ -9,7 +9,7 @@ from rnnbook._arrays import as_floats, as_integer
 from rnnbook.initialization import uniform
 
 BLOCK = 2**15  # numbers of one array that a backward pass works on at a time: what it needs then stays in the cache
-PART = 2**11  # rows of an array that serves some steps, and then those before them: to take new memory costs time
+PART = 2**9  # rows of an array that serves some steps, and then those before them: to take new memory costs time
 SMALL = 10**6  # multiplications of a small product
 FEWEST = 16  # rows and columns of a piece of a matrix that are still worth a call
 MOST = 8  # partial products that are worth adding
@@ -92,6 +92,14 @@ def sum_of_outer_products(left, right):
     all gates beside one another, is the wider.
     """
     return np.ascontiguousarray((right.T @ left).T)
+
+
+def times(left, matrix):
+    """Multiply a tall array with a matrix, a few rows at a time if that makes the products small."""
+    count, columns = left.shape
+    if THREADS > 1 or count % FEWEST or FEWEST * matrix.size > SMALL:
+        return left @ matrix
+    return (left.reshape(count // FEWEST, FEWEST, columns) @ matrix).reshape(count, matrix.shape[1])
 
 
 def parts(T, N):

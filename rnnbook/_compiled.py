@@ -57,28 +57,27 @@ def forward_step(states, stacked, t):
 
 
 @compiled
-def backward_step(states, cotangents, delta_hidden, delta_cell, alphas, t, k):
+def backward_step(states, cotangents, deltas, t, k):
     """Compute the cotangents of the gates' arguments, and take that of the cell one step back.
 
     Parameters
     ----------
     states : numpy.ndarray, shape (T + 1, 5H, N)
         As :func:`forward_step` leaves them.
-    cotangents : numpy.ndarray, shape (steps, H, N)
-        Of the hidden states; ``cotangents[k]`` is that of ``hidden[t + 1]``.
-    delta_hidden, delta_cell : numpy.ndarray, shape (H, N)
-        What comes from the step after this one. Of the cell it becomes what goes to the step before.
-    alphas : numpy.ndarray, shape (steps, 4H, N)
-        ``alphas[k]`` becomes the cotangents of the arguments of o, i, f and g.
+    cotangents : numpy.ndarray, shape (steps, 5H, N)
+        The last H rows of ``cotangents[k]`` have that of h, as the loss gives it, after step t. The others become those
+        of the arguments of o, i, f and g.
+    deltas : numpy.ndarray, shape (2, H, N)
+        The cotangents of h and C that come from the step after this one. The second becomes that of C before the step.
     """
-    now, cotangent, alpha = states[t].reshape(-1), cotangents[k].reshape(-1), alphas[k].reshape(-1)
-    delta_hidden, delta_cell = delta_hidden.reshape(-1), delta_cell.reshape(-1)
+    now, work = states[t].reshape(-1), cotangents[k].reshape(-1)
     size = now.size // 5
     o, i, f = now[:size], now[size : 2 * size], now[2 * size : 3 * size]
     g, previous = now[3 * size : 4 * size], now[4 * size :]
-    alpha_o, alpha_i = alpha[:size], alpha[size : 2 * size]
-    alpha_f, alpha_g = alpha[2 * size : 3 * size], alpha[3 * size :]
+    alpha_o, alpha_i, alpha_f = work[:size], work[size : 2 * size], work[2 * size : 3 * size]
+    alpha_g, cotangent = work[3 * size : 4 * size], work[4 * size :]
     cell = states[t + 1].reshape(-1)[4 * size :]
+    delta_hidden, delta_cell = deltas[0].reshape(-1), deltas[1].reshape(-1)
     for j in range(size):
         delta_hidden[j] += cotangent[j]
     # hidden = o * tanh(cell)
@@ -98,12 +97,12 @@ def backward_step(states, cotangents, delta_hidden, delta_cell, alphas, t, k):
 
 
 @compiled
-def copy_to_rows(alphas, local):
-    """Copy what belongs to o, i, f and g, with one column for each member of the batch, to rows in the order i, f, g, o."""
-    length, _, N = alphas.shape
+def copy_to_rows(cotangents, local):
+    """Copy what belongs to o, i, f and g, one column for each member of the batch, to rows in the order i, f, g, o."""
+    length, _, N = cotangents.shape
     H = local.shape[2] // 4
     for k in range(length):
-        for n in range(N):
-            for gate in range(4):
+        for gate in range(4):
+            for n in range(N):
                 for j in range(H):
-                    local[k, n, (gate + 3) % 4 * H + j] = alphas[k, gate * H + j, n]
+                    local[k, n, (gate + 3) % 4 * H + j] = cotangents[k, gate * H + j, n]

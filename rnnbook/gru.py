@@ -67,7 +67,7 @@ from rnnbook._cells import (
     rolled,
     rows,
     sigmoid,
-    sum_of_outer_products,
+    times,
     zeros_like,
 )
 
@@ -431,7 +431,9 @@ def backward(cotangents, cache):
         through = [multiplication(weights_zr.T, N), multiplication(weights_n.T, N)]
 
     kept = (1, 3, 2, 4) if reset == "after" else (1, 3, 2)  # the factors of n, r, z, and of W_n h + c_n
-    gradients, gradients_inputs = zeros_like(parameters, hidden.dtype), np.empty(inputs.shape, hidden.dtype)
+    gradients_inputs = np.empty(inputs.shape, hidden.dtype)
+    # The gradients of U and W, each with its bias in the last row, and transposed.
+    of_ih, of_hh = np.zeros((d + 1, 3 * H), hidden.dtype), np.zeros((H + 1, 3 * H), hidden.dtype)
     for part in parts(T, N):
         local = np.empty((part.stop - part.start, N, len(kept) * H), hidden.dtype)
         for block in blocks(part, N * H):
@@ -442,21 +444,22 @@ def backward(cotangents, cache):
             for k, factor in enumerate(kept):
                 local[block, :, k * H : (k + 1) * H] = columns(factors[:, factor])
 
-        of_inputs, previous = rows(local[..., : 3 * H]), rows(hidden[part])  # n, r, z
-        gradients_inputs[part] = (of_inputs @ rolled(parameters.weight_ih, H)).reshape(gradients_inputs[part].shape)
-        gradients.weight_ih[...] += rolled(sum_of_outer_products(of_inputs, rows(inputs[part])), -H)
-        gradients.bias_ih[...] += rolled(of_inputs.sum(axis=0), -H)
+        local = rows(local)
+        of_inputs, previous, ones = local[:, : 3 * H], rows(hidden[part]), np.ones((len(local), 1), hidden.dtype)
+        gradients_inputs[part] = times(of_inputs, rolled(parameters.weight_ih, H)).reshape(gradients_inputs[part].shape)
+        of_ih += np.concatenate([rows(inputs[part]), ones], axis=1).T @ of_inputs  # n, r, z
         if reset == "after":
-            of_recurrent = rows(local[..., H:])  # r, z, and what W_n h + c_n has
-            gradients.weight_hh[...] += sum_of_outer_products(of_recurrent, previous)
-            gradients.bias_hh[...] += of_recurrent.sum(axis=0)
+            of_hh += np.concatenate([previous, ones], axis=1).T @ local[:, H:]  # r, z, and what W_n h + c_n has
         else:
-            of_gates, of_candidate = of_inputs[:, H:], of_inputs[:, :H]
-            gradients.weight_hh[: 2 * H] += sum_of_outer_products(of_gates, previous)
-            gradients.weight_hh[2 * H :] += sum_of_outer_products(of_candidate, rows(reset_gate[part]) * previous)
-    if reset == "before":
-        gradients.bias_hh[...] = gradients.bias_ih
-    return Gradients(gradients_inputs, np.ascontiguousarray(delta.T), gradients)
+            of_hh[:-1, : 2 * H] += previous.T @ local[:, H:]
+            of_hh[:-1, 2 * H :] += (rows(reset_gate[part]) * previous).T @ local[:, :H]
+    weight_ih, bias_ih = rolled(of_ih[:-1].T, -H), rolled(of_ih[-1], -H)
+    weight_hh, bias_hh = np.ascontiguousarray(of_hh[:-1].T), of_hh[-1].copy() if reset == "after" else bias_ih.copy()
+    return Gradients(
+        inputs=gradients_inputs,
+        hidden0=np.ascontiguousarray(delta.T),
+        parameters=Parameters(weight_ih, weight_hh, bias_ih, bias_hh),
+    )
 
 
 def _go_back_after(factors, cotangents, delta, through_weights):

@@ -63,7 +63,7 @@ from rnnbook._cells import (
     rolled,
     rows,
     sigmoid,
-    sum_of_outer_products,
+    times,
     zeros_like,
 )
 
@@ -231,8 +231,8 @@ def forward(inputs, hidden0, cell0, parameters):
 
     compiled = _compiled(dtype)
     if compiled:
-        for t in range(T):
-            multiply(stacked[t], states[t, : 4 * H])
+        for t, (stacked_t, gates) in enumerate(zip(stacked, states[:-1, : 4 * H])):
+            multiply(stacked_t, gates)
             compiled.forward_step(states, stacked, t)
     else:
         _run(multiply, stacked, states)
@@ -392,39 +392,46 @@ def backward(cotangents, cache):
     T, N, H = cotangents_hidden.shape
     dtype = hidden.dtype
     # One column for each member of the batch, as in the forward pass.
-    delta_hidden, delta_cell = np.ascontiguousarray(delta_hidden.T), np.ascontiguousarray(delta_cell.T)
+    deltas = np.ascontiguousarray(np.stack([delta_hidden.T, delta_cell.T]))
+    delta_hidden, delta_cell = deltas
     multiply = multiplication(rolled(parameters.weight_hh, H).T, N)  # for o, i, f, g
 
     compiled = _compiled(dtype)
     states = _states(cache) if compiled else None
-    gradients, gradients_inputs = zeros_like(parameters, dtype), np.empty(inputs.shape, dtype)
+    gradients_inputs = np.empty(inputs.shape, dtype)
+    # The gradients of W, U and b in one, and transposed: sums of products of [h_{t-1}; x_t; 1] and the gates' cotangents.
+    of_weights = np.zeros((H + inputs.shape[2] + 1, 4 * H), dtype)
     for part in parts(T, N):
         local = np.empty((part.stop - part.start, N, 4 * H), dtype)  # the cotangents of the gates' arguments
         for block in blocks(part, N * H):
-            of_hidden = np.ascontiguousarray(columns(cotangents_hidden[block]))
             local_block = local[block.start - part.start : block.stop - part.start]
             if compiled:
-                alphas = np.empty((len(of_hidden), 4 * H, N), dtype)
-                for k in reversed(range(len(alphas))):
-                    compiled.backward_step(states, of_hidden, delta_hidden, delta_cell, alphas, block.start + k, k)
-                    multiply(alphas[k], delta_hidden)
-                compiled.copy_to_rows(alphas, local_block)
+                work = np.empty((len(local_block), 5 * H, N), dtype)
+                work[:, 4 * H :] = columns(cotangents_hidden[block])
+                for k, alpha in reversed(list(enumerate(work[:, : 4 * H]))):
+                    compiled.backward_step(states, work, deltas, block.start + k, k)
+                    multiply(alpha, delta_hidden)
+                compiled.copy_to_rows(work, local_block)
             else:
                 factors = _local_factors(cache, block)
-                _go_back(multiply, factors, of_hidden, delta_hidden, delta_cell)
+                _go_back(multiply, factors, columns(cotangents_hidden[block]), delta_hidden, delta_cell)
                 local_block[..., : 3 * H] = columns(factors[:, 2:5].reshape(len(factors), 3 * H, N))
                 local_block[..., 3 * H :] = columns(factors[:, 1])
         local = rows(local)
-        gradients_inputs[part] = (local @ parameters.weight_ih).reshape(gradients_inputs[part].shape)
-        gradients.weight_ih[...] += sum_of_outer_products(local, rows(inputs[part]))
-        gradients.weight_hh[...] += sum_of_outer_products(local, rows(hidden[part]))
-        gradients.bias_ih[...] += local.sum(axis=0)
-    gradients.bias_hh[...] = gradients.bias_ih
+        gradients_inputs[part] = times(local, parameters.weight_ih).reshape(gradients_inputs[part].shape)
+        stacked = [rows(hidden[part]), rows(inputs[part]), np.ones((len(local), 1), dtype)]
+        of_weights += np.concatenate(stacked, axis=1).T @ local
+    bias = of_weights[-1]
     return Gradients(
         inputs=gradients_inputs,
         hidden0=np.ascontiguousarray(delta_hidden.T),
         cell0=np.ascontiguousarray(delta_cell.T),
-        parameters=gradients,
+        parameters=Parameters(
+            weight_ih=np.ascontiguousarray(of_weights[H:-1].T),
+            weight_hh=np.ascontiguousarray(of_weights[:H].T),
+            bias_ih=bias.copy(),
+            bias_hh=bias.copy(),
+        ),
     )
 
 
@@ -432,7 +439,7 @@ def _go_back(multiply, factors, of_hidden, delta_hidden, delta_cell):
     """Multiply the local factors of each step, the last first, with the cotangents that come to it, and hand those on."""
     length, _, H, N = factors.shape
     steps = zip(
-        of_hidden[::-1],
+        np.ascontiguousarray(of_hidden)[::-1],
         factors[::-1, :2],
         factors[::-1, 0],
         factors[::-1, 2:],

@@ -51,15 +51,12 @@ LSTM_FAST = {
         ),
         "h_t for h_{t-1} in the gradient of W": ("rows(hidden[part])", "rows(hidden[1:][part])"),
         "the inputs backwards": ("rows(inputs[part])", "rows(inputs[part][::-1])"),
-        "the mean over steps and batch": ("local.sum(axis=0)", "local.mean(axis=0)"),
+        "the mean over steps and batch": ("bias = of_weights[-1]", "bias = of_weights[-1] / len(local)"),
         "the gates in the order of the factors": (
             "local_block[..., 3 * H :] = columns(factors[:, 1])",
             "local_block[...] = columns(factors[:, 1:5].reshape(len(factors), 4 * H, N))",
         ),
-        "the final cell's cotangent for the hidden state's": (
-            "np.ascontiguousarray(delta_cell.T)\n    multiply",
-            "np.ascontiguousarray(delta_hidden.T)\n    multiply",
-        ),
+        "the final cell's cotangent for the hidden state's": ("[delta_hidden.T, delta_cell.T]", "[delta_cell.T, delta_cell.T]"),
     },
     "_local_factors": {
         "tanh for its derivative": ("(1 - tanh_cell * tanh_cell)", "tanh_cell"),
@@ -98,7 +95,10 @@ GRU_BOTH = {
             "rolled(parameters.weight_ih, H)",
             "parameters.weight_ih",
         ),
-        "the bias of the first step only": ("of_inputs.sum(axis=0)", "of_inputs[: local.shape[1]].sum(axis=0)"),
+        "the bias of the first step only": (
+            "rolled(of_ih[-1], -H)",
+            "rolled(of_inputs[: inputs.shape[1]].sum(axis=0), -H)",
+        ),
     },
     "_local_factors": {
         "z for 1 - z": ("factors[:, 1] = (1 - z) * (1 - n * n)", "factors[:, 1] = z * (1 - n * n)"),
@@ -121,10 +121,10 @@ GRU_BOTH = {
 }
 GRU_AFTER = {
     "backward": {
-        "both biases alike": ("of_recurrent.sum(axis=0)", "rolled(of_inputs.sum(axis=0), -H)"),
+        "both biases alike": ("of_hh[-1].copy()", "bias_ih.copy()"),
         "W_n's gradient without r": (
-            "of_recurrent = rows(local[..., H:])",
-            "of_recurrent = np.roll(of_inputs, -H, axis=1)",
+            "of_hh += np.concatenate([previous, ones], axis=1).T @ local[:, H:]",
+            "of_hh += np.concatenate([previous, ones], axis=1).T @ np.roll(of_inputs, -H, axis=1)",
         ),
     },
     "_go_back_after": {
