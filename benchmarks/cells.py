@@ -7,7 +7,7 @@ times; printed are its median and its quartiles. Before anything is timed the gr
 only the package's own times are printed, and with JAX installed there is a column for its jitted scan as well. All get
 as many processors as threads; JAX would otherwise take all that there are. Where numba is installed, which the heading
 tells, the package uses it for the LSTM in float32. With ``--json`` the rows are also kept in a file, beside those of
-other numbers of threads that are in it; the figure in the book is drawn from `benchmarks/results.json`.
+other cells and numbers of threads that are in it; the figure in the book is drawn from `benchmarks/results.json`.
 
 Which processor instructions NumPy's matrix products use is for OpenBLAS to find out. On a machine that it does not know
 it takes older ones, which makes products in float32 up to twice as slow; ``OPENBLAS_CORETYPE=SKYLAKEX`` makes it use
@@ -167,11 +167,12 @@ def machine():
 
 
 def keep(file, threads, clock, versions, rows):
-    """Write the rows to a file, in the place of those for as many threads."""
+    """Write the rows to a file, in the place of those of the same cells for as many threads."""
     others = json.loads(file.read_text())["rows"] if file.exists() else []
-    others = [row for row in others if row["threads"] != threads]
+    measured = {row["cell"] for row in rows}
+    others = [row for row in others if row["threads"] != threads or row["cell"] not in measured]
     found = {"date": str(datetime.date.today()), "machine": machine(), "clock": clock, "versions": versions}
-    lines = ",\n".join(json.dumps(row) for row in sorted(others + rows, key=lambda row: row["threads"]))
+    lines = ",\n".join(json.dumps(row) for row in sorted(others + rows, key=lambda row: (row["threads"], CELLS.index(row["cell"]))))
     file.write_text(json.dumps(found)[:-1] + f', "rows": [\n{lines}\n]}}\n')
 
 

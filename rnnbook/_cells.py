@@ -107,6 +107,11 @@ def parts(T, N):
     return _slices(slice(0, T), N, PART)
 
 
+def longest_part(T, N):
+    """Return of how many steps the longest of the :func:`parts` is."""
+    return max((part.stop - part.start for part in parts(T, N)), default=0)
+
+
 def blocks(steps, size):
     """Cut a slice of steps in the same way into slices of about `BLOCK` numbers."""
     return _slices(steps, size, BLOCK)

@@ -1,7 +1,7 @@
 """The steps of the LSTM in float32 but for their matrix products, compiled by numba.
 
-:mod:`rnnbook.lstm` takes them where numba is installed, for their speed: on short vectors it costs NumPy more to start an
-operation than to carry it out, and an LSTM has a dozen of them in a step. The numbers differ from NumPy's by rounding.
+:mod:`rnnbook.lstm` takes them where numba is installed, for their speed: on short vectors it costs NumPy more to start
+an operation than to carry it out, and an LSTM has a dozen in a step. The numbers differ from NumPy's by rounding.
 """
 
 import numba
@@ -10,8 +10,8 @@ import numpy as np
 # Sums are in the order in which they are written, and a NaN stays a NaN. The compiled code is kept beside this file.
 compiled = numba.njit(cache=True, error_model="numpy", fastmath={"contract"})
 
-# tanh(x) = x P(x²) / Q(x²) for |x| up to 9, from where on it is 1 in float32; fitted so that the largest relative error,
-# 2e-8, is as small as it can be. Unlike the library's tanh it is compiled for sixteen numbers at a time.
+# tanh(x) = x P(x²) / Q(x²) for |x| up to 9, from where on it is 1 in float32; fitted so that the largest relative
+# error, 2e-8, is as small as it can be. Unlike the library's tanh it is compiled for many numbers at a time.
 LIMIT, ONE, HALF = np.float32(9), np.float32(1), np.float32(0.5)
 P = tuple(map(np.float32, (9.999999796e-01, 1.338104475e-01, 3.495610147e-03, 2.060941867e-05, 1.335507995e-08)))
 Q = tuple(map(np.float32, (1.0, 4.671436038e-01, 2.587706770e-02, 3.285669698e-04, 7.776739578e-07)))
@@ -29,7 +29,7 @@ def tanh(x):
 
 
 @compiled
-def forward_step(states, stacked, t):
+def forward_step(states, stacked, hidden, t):
     """Make the gates of their arguments, and C_t and h_t of them.
 
     Parameters
@@ -39,12 +39,14 @@ def forward_step(states, stacked, t):
         afterwards, and ``states[t + 1]`` the new C.
     stacked : numpy.ndarray, shape (T + 1, H + d + 1, N)
         The first H rows of ``stacked[t + 1]`` become the new h.
+    hidden : numpy.ndarray, shape (T + 1, N, H)
+        And so does ``hidden[t + 1]``, with one row for each member of the batch.
     """
     now = states[t].reshape(-1)
     size = now.size // 5
     o, i, f = now[:size], now[size : 2 * size], now[2 * size : 3 * size]
     g, previous = now[3 * size : 4 * size], now[4 * size :]
-    cell, hidden = states[t + 1].reshape(-1)[4 * size :], stacked[t + 1].reshape(-1)[:size]
+    cell, h = states[t + 1].reshape(-1)[4 * size :], stacked[t + 1].reshape(-1)[:size]
     # In loops of few arrays each: of many, the compiler could not make sure in time that they do not overlap.
     for j in range(3 * size):
         now[j] = HALF + HALF * tanh(now[j])
@@ -53,7 +55,11 @@ def forward_step(states, stacked, t):
     for j in range(size):
         cell[j] = f[j] * previous[j] + i[j] * g[j]
     for j in range(size):
-        hidden[j] = o[j] * tanh(cell[j])
+        h[j] = o[j] * tanh(cell[j])
+    _, N, H = hidden.shape
+    for n in range(N):
+        for j in range(H):
+            hidden[t + 1, n, j] = h[j * N + n]
 
 
 @compiled

@@ -62,6 +62,7 @@ from rnnbook._cells import (
     checked_cotangents,
     columns,
     drawn,
+    longest_part,
     multiplication,
     parts,
     rolled,
@@ -434,8 +435,9 @@ def backward(cotangents, cache):
     gradients_inputs = np.empty(inputs.shape, hidden.dtype)
     # The gradients of U and W, each with its bias in the last row, and transposed.
     of_ih, of_hh = np.zeros((d + 1, 3 * H), hidden.dtype), np.zeros((H + 1, 3 * H), hidden.dtype)
+    room = np.empty((longest_part(T, N), N, len(kept) * H), hidden.dtype)
     for part in parts(T, N):
-        local = np.empty((part.stop - part.start, N, len(kept) * H), hidden.dtype)
+        local = room[: part.stop - part.start]
         for block in blocks(part, N * H):
             # They start as the local factors of a block of steps; then they are multiplied with what comes.
             factors = _local_factors(cache, block)
@@ -453,7 +455,7 @@ def backward(cotangents, cache):
         else:
             of_hh[:-1, : 2 * H] += previous.T @ local[:, H:]
             of_hh[:-1, 2 * H :] += (rows(reset_gate[part]) * previous).T @ local[:, :H]
-    weight_ih, bias_ih = rolled(of_ih[:-1].T, -H), rolled(of_ih[-1], -H)
+    weight_ih, bias_ih = np.ascontiguousarray(rolled(of_ih[:-1].T, -H)), rolled(of_ih[-1], -H)
     weight_hh, bias_hh = np.ascontiguousarray(of_hh[:-1].T), of_hh[-1].copy() if reset == "after" else bias_ih.copy()
     return Gradients(
         inputs=gradients_inputs,

@@ -58,6 +58,7 @@ from rnnbook._cells import (
     checked_cotangents,
     columns,
     drawn,
+    longest_part,
     multiplication,
     parts,
     rolled,
@@ -231,13 +232,14 @@ def forward(inputs, hidden0, cell0, parameters):
 
     compiled = _compiled(dtype)
     if compiled:
+        hidden = np.empty((T + 1, N, H), dtype)
+        hidden[0] = hidden0
         for t, (stacked_t, gates) in enumerate(zip(stacked, states[:-1, : 4 * H])):
             multiply(stacked_t, gates)
-            compiled.forward_step(states, stacked, t)
+            compiled.forward_step(states, stacked, hidden, t)
     else:
         _run(multiply, stacked, states)
-
-    hidden = np.ascontiguousarray(columns(stacked[:, :H]))
+        hidden = np.ascontiguousarray(columns(stacked[:, :H]))
     hidden.flags.writeable = states.flags.writeable = False
     cache = Cache(inputs, hidden, *_views(states), parameters)
     cells = cache.cells
@@ -399,10 +401,11 @@ def backward(cotangents, cache):
     compiled = _compiled(dtype)
     states = _states(cache) if compiled else None
     gradients_inputs = np.empty(inputs.shape, dtype)
-    # The gradients of W, U and b in one, and transposed: sums of products of [h_{t-1}; x_t; 1] and the gates' cotangents.
+    # The gradients of W, U and b in one, transposed: sums of products of [h_{t-1}; x_t; 1] and the gates' cotangents.
     of_weights = np.zeros((H + inputs.shape[2] + 1, 4 * H), dtype)
+    room = np.empty((longest_part(T, N), N, 4 * H), dtype)
     for part in parts(T, N):
-        local = np.empty((part.stop - part.start, N, 4 * H), dtype)  # the cotangents of the gates' arguments
+        local = room[: part.stop - part.start]  # the cotangents of the gates' arguments
         for block in blocks(part, N * H):
             local_block = local[block.start - part.start : block.stop - part.start]
             if compiled:
