@@ -29,63 +29,75 @@ def tanh(x):
 
 
 @compiled
-def forward_step(states, stacked, hidden, t):
-    """Make the gates of their arguments, and C_t and h_t of them.
+def forward_step(inputs, column, arguments, states, hidden, t):
+    """Make the gates of their arguments, and C and h of them, for step t + 1.
 
     Parameters
     ----------
+    inputs : numpy.ndarray, shape (T, N, d)
+    column : numpy.ndarray, shape (H + d + 1, N)
+        What the weights were multiplied with, [h_t; x_{t+1}; 1]; it becomes that of the next step, if there is one.
+    arguments : numpy.ndarray, shape (4H, N)
+        The product: the arguments of o, i and f, halved, and of g.
     states : numpy.ndarray, shape (T + 1, 5H, N)
-        ``states[t]`` has the arguments of o, i and f, halved, that of g, and C before the step. It has the gates
-        afterwards, and ``states[t + 1]`` the new C.
-    stacked : numpy.ndarray, shape (T + 1, H + d + 1, N)
-        The first H rows of ``stacked[t + 1]`` become the new h.
+        Below, ``states[t]`` has C_t. Above it has the gates afterwards, and ``states[t + 1]`` the new C.
     hidden : numpy.ndarray, shape (T + 1, N, H)
-        And so does ``hidden[t + 1]``, with one row for each member of the batch.
+        ``hidden[t + 1]`` becomes the new h.
     """
-    now = states[t].reshape(-1)
-    size = now.size // 5
+    T, N, d = inputs.shape
+    H = hidden.shape[2]
+    now, a = states[t].reshape(-1), arguments.reshape(-1)
+    size = H * N
     o, i, f = now[:size], now[size : 2 * size], now[2 * size : 3 * size]
     g, previous = now[3 * size : 4 * size], now[4 * size :]
-    cell, h = states[t + 1].reshape(-1)[4 * size :], stacked[t + 1].reshape(-1)[:size]
+    cell, h = states[t + 1].reshape(-1)[4 * size :], column.reshape(-1)[:size]
     # In loops of few arrays each: of many, the compiler could not make sure in time that they do not overlap.
     for j in range(3 * size):
-        now[j] = HALF + HALF * tanh(now[j])
+        now[j] = HALF + HALF * tanh(a[j])
     for j in range(size):
-        g[j] = tanh(g[j])
+        g[j] = tanh(a[3 * size + j])
     for j in range(size):
         cell[j] = f[j] * previous[j] + i[j] * g[j]
     for j in range(size):
         h[j] = o[j] * tanh(cell[j])
-    _, N, H = hidden.shape
     for n in range(N):
         for j in range(H):
             hidden[t + 1, n, j] = h[j * N + n]
+    if t + 1 < T:
+        for k in range(d):
+            for n in range(N):
+                column[H + k, n] = inputs[t + 1, n, k]
 
 
 @compiled
-def backward_step(states, cotangents, deltas, t, k):
+def backward_step(states, cotangents, deltas, alphas, local, t, k):
     """Compute the cotangents of the gates' arguments, and take that of the cell one step back.
 
     Parameters
     ----------
     states : numpy.ndarray, shape (T + 1, 5H, N)
         As :func:`forward_step` leaves them.
-    cotangents : numpy.ndarray, shape (steps, 5H, N)
-        The last H rows of ``cotangents[k]`` have that of h, as the loss gives it, after step t. The others become those
-        of the arguments of o, i, f and g.
+    cotangents : numpy.ndarray, shape (T, N, H)
+        ``cotangents[t]`` is that of h after step t + 1, as the loss gives it.
     deltas : numpy.ndarray, shape (2, H, N)
         The cotangents of h and C that come from the step after this one. The second becomes that of C before the step.
+    alphas : numpy.ndarray, shape (4H, N)
+        Becomes the cotangents of the arguments of o, i, f and g.
+    local : numpy.ndarray, shape (steps, N, 4H)
+        ``local[k]`` becomes the same, with one row for each member of the batch, in the order i, f, g, o.
     """
-    now, work = states[t].reshape(-1), cotangents[k].reshape(-1)
-    size = now.size // 5
+    _, N, H = cotangents.shape
+    size = H * N
+    now, alpha = states[t].reshape(-1), alphas.reshape(-1)
     o, i, f = now[:size], now[size : 2 * size], now[2 * size : 3 * size]
     g, previous = now[3 * size : 4 * size], now[4 * size :]
-    alpha_o, alpha_i, alpha_f = work[:size], work[size : 2 * size], work[2 * size : 3 * size]
-    alpha_g, cotangent = work[3 * size : 4 * size], work[4 * size :]
+    alpha_o, alpha_i, alpha_f = alpha[:size], alpha[size : 2 * size], alpha[2 * size : 3 * size]
+    alpha_g = alpha[3 * size :]
     cell = states[t + 1].reshape(-1)[4 * size :]
     delta_hidden, delta_cell = deltas[0].reshape(-1), deltas[1].reshape(-1)
-    for j in range(size):
-        delta_hidden[j] += cotangent[j]
+    for n in range(N):
+        for j in range(H):
+            delta_hidden[j * N + n] += cotangents[t, n, j]
     # hidden = o * tanh(cell)
     for j in range(size):
         tanh_cell = tanh(cell[j])
@@ -100,15 +112,7 @@ def backward_step(states, cotangents, deltas, t, k):
         alpha_g[j] = delta_cell[j] * i[j] * (ONE - g[j] * g[j])
     for j in range(size):
         delta_cell[j] *= f[j]
-
-
-@compiled
-def copy_to_rows(cotangents, local):
-    """Copy what belongs to o, i, f and g, one column for each member of the batch, to rows in the order i, f, g, o."""
-    length, _, N = cotangents.shape
-    H = local.shape[2] // 4
-    for k in range(length):
-        for gate in range(4):
-            for n in range(N):
-                for j in range(H):
-                    local[k, n, (gate + 3) % 4 * H + j] = cotangents[k, gate * H + j, n]
+    for gate in range(4):
+        for n in range(N):
+            for j in range(H):
+                local[k, n, (gate + 3) % 4 * H + j] = alphas[gate * H + j, n]

@@ -216,41 +216,36 @@ def forward(inputs, hidden0, cell0, parameters):
     (T, N, d), H = inputs.shape, hidden0.shape[1]
     dtype = inputs.dtype
 
-    # One column for each member of the batch: what the weights are multiplied with, [h_{t-1}; x_t; 1] ...
-    stacked = np.empty((T + 1, H + d + 1, N), dtype)
-    stacked[0, :H] = hidden0.T
-    stacked[:T, H:-1] = columns(inputs)
-    stacked[:, -1] = 1
-    # ... and what comes of it, [o_t; i_t; f_t; g_t], with C_{t-1} below. In this order the three gates with a σ stand
-    # together, and so do the factors of i ⊙ g and f ⊙ C.
+    # One column for each member of the batch: [o_t; i_t; f_t; g_t], with C_{t-1} below. In this order the three gates
+    # with a σ stand together, and so do the factors of i ⊙ g and f ⊙ C.
     states = np.empty((T + 1, 5 * H, N), dtype)
     states[0, 4 * H :] = cell0.T
+    # The weights are multiplied with [h_{t-1}; x_t; 1].
     weights = np.column_stack([parameters.weight_hh, parameters.weight_ih, parameters.bias_ih + parameters.bias_hh])
     weights = rolled(weights, H)
     weights[: 3 * H] *= np.array(0.5, dtype)  # σ(a) = ½ + ½ tanh(a/2): one tanh for all gates
     multiply = multiplication(weights, N)
 
-    compiled = _compiled(dtype)
-    if compiled:
-        hidden = np.empty((T + 1, N, H), dtype)
-        hidden[0] = hidden0
-        for t, (stacked_t, gates) in enumerate(zip(stacked, states[:-1, : 4 * H])):
-            multiply(stacked_t, gates)
-            compiled.forward_step(states, stacked, hidden, t)
+    if _compiled(dtype):
+        hidden = _run_compiled(multiply, np.ascontiguousarray(inputs), hidden0, states)
     else:
-        _run(multiply, stacked, states)
-        hidden = np.ascontiguousarray(columns(stacked[:, :H]))
+        hidden = _run(multiply, inputs, hidden0, states)
+
     hidden.flags.writeable = states.flags.writeable = False
     cache = Cache(inputs, hidden, *_views(states), parameters)
     cells = cache.cells
     return (hidden[1:], hidden[-1].copy(), cells[-1].copy()), cache
 
 
-def _run(multiply, stacked, states):
-    """Fill in the gates and the states, step by step."""
-    H, N = states.shape[1] // 5, states.shape[2]
-    half = np.array(0.5, states.dtype)
-    products, tanh_cell = np.empty((2 * H, N), states.dtype), np.empty((H, N), states.dtype)
+def _run(multiply, inputs, hidden0, states):
+    """Fill in the gates and the cell states, step by step, and return the hidden states, with the initial one."""
+    (T, N, d), H, dtype = inputs.shape, hidden0.shape[1], states.dtype
+    stacked = np.empty((T + 1, H + d + 1, N), dtype)
+    stacked[0, :H] = hidden0.T
+    stacked[:T, H:-1] = columns(inputs)
+    stacked[:, -1] = 1
+    half = np.array(0.5, dtype)
+    products, tanh_cell = np.empty((2 * H, N), dtype), np.empty((H, N), dtype)
     written, kept = products[:H], products[H:]
     steps = zip(
         stacked,
@@ -271,6 +266,22 @@ def _run(multiply, stacked, states):
         np.add(written, kept, cell)
         np.tanh(cell, tanh_cell)
         np.multiply(output, tanh_cell, hidden)
+    return np.ascontiguousarray(columns(stacked[:, :H]))
+
+
+def _run_compiled(multiply, inputs, hidden0, states):
+    """Do the same with compiled steps."""
+    (T, N, d), H, dtype = inputs.shape, hidden0.shape[1], states.dtype
+    hidden = np.empty((T + 1, N, H), dtype)
+    column, arguments = np.ones((H + d + 1, N), dtype), np.empty((4 * H, N), dtype)
+    hidden[0], column[:H] = hidden0, hidden0.T
+    if T > 0:
+        column[H:-1] = inputs[0].T
+    forward_step = _compiled(dtype).forward_step
+    for t in range(T):
+        multiply(column, arguments)
+        forward_step(inputs, column, arguments, states, hidden, t)
+    return hidden
 
 
 def backward(cotangents, cache):
@@ -399,25 +410,25 @@ def backward(cotangents, cache):
     multiply = multiplication(rolled(parameters.weight_hh, H).T, N)  # for o, i, f, g
 
     compiled = _compiled(dtype)
-    states = _states(cache) if compiled else None
+    if compiled:
+        states, alphas = _states(cache), np.empty((4 * H, N), dtype)
+        cotangents_hidden = np.ascontiguousarray(cotangents_hidden)
     gradients_inputs = np.empty(inputs.shape, dtype)
     # The gradients of W, U and b in one, transposed: sums of products of [h_{t-1}; x_t; 1] and the gates' cotangents.
     of_weights = np.zeros((H + inputs.shape[2] + 1, 4 * H), dtype)
     room = np.empty((longest_part(T, N), N, 4 * H), dtype)
     for part in parts(T, N):
         local = room[: part.stop - part.start]  # the cotangents of the gates' arguments
-        for block in blocks(part, N * H):
-            local_block = local[block.start - part.start : block.stop - part.start]
-            if compiled:
-                work = np.empty((len(local_block), 5 * H, N), dtype)
-                work[:, 4 * H :] = columns(cotangents_hidden[block])
-                for k, alpha in reversed(list(enumerate(work[:, : 4 * H]))):
-                    compiled.backward_step(states, work, deltas, block.start + k, k)
-                    multiply(alpha, delta_hidden)
-                compiled.copy_to_rows(work, local_block)
-            else:
+        if compiled:
+            for t in reversed(range(part.start, part.stop)):
+                compiled.backward_step(states, cotangents_hidden, deltas, alphas, local, t, t - part.start)
+                multiply(alphas, delta_hidden)
+        else:
+            for block in blocks(part, N * H):
                 factors = _local_factors(cache, block)
-                _go_back(multiply, factors, columns(cotangents_hidden[block]), delta_hidden, delta_cell)
+                of_hidden = np.ascontiguousarray(columns(cotangents_hidden[block]))
+                _go_back(multiply, factors, of_hidden, delta_hidden, delta_cell)
+                local_block = local[block.start - part.start : block.stop - part.start]
                 local_block[..., : 3 * H] = columns(factors[:, 2:5].reshape(len(factors), 3 * H, N))
                 local_block[..., 3 * H :] = columns(factors[:, 1])
         local = rows(local)
@@ -439,10 +450,10 @@ def backward(cotangents, cache):
 
 
 def _go_back(multiply, factors, of_hidden, delta_hidden, delta_cell):
-    """Multiply the local factors of each step, the last first, with the cotangents that come to it, and hand those on."""
+    """Multiply the local factors of each step, the last first, with the cotangents that come to it; hand those on."""
     length, _, H, N = factors.shape
     steps = zip(
-        np.ascontiguousarray(of_hidden)[::-1],
+        of_hidden[::-1],
         factors[::-1, :2],
         factors[::-1, 0],
         factors[::-1, 2:],
