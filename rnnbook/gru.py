@@ -57,6 +57,7 @@ import numpy as np
 
 from rnnbook._arrays import as_array, as_floats
 from rnnbook._cells import (
+    aligned,
     blocks,
     checked,
     checked_cotangents,
@@ -231,7 +232,7 @@ def forward(inputs, hidden0, parameters, *, reset="after"):
     stacked[:, :d] = columns(inputs)
     gates = np.matmul(weights_ih, stacked)  # shape (T, 3H, N)
 
-    states = np.empty((T + 1, H, N), dtype)
+    states = aligned((T + 1, H, N), dtype)
     states[0] = hidden0.T
     if reset == "after":
         recurrent = np.empty((T, H, N), dtype)
@@ -276,7 +277,7 @@ def _run_before(gates, states, weights_hh):
     _, H, N = states.shape
     half = np.array(0.5, gates.dtype)
     for_gates, for_candidate = multiplication(weights_hh[: 2 * H], N), multiplication(weights_hh[2 * H :], N)
-    of_gates, scratch, of_candidate = (np.empty((height, N), gates.dtype) for height in (2 * H, H, H))
+    of_gates, scratch, of_candidate = (aligned((height, N), gates.dtype) for height in (2 * H, H, H))
     steps = zip(states[:-1], states[1:], gates[:, : 2 * H], gates[:, :H], gates[:, H : 2 * H], gates[:, 2 * H :])
     for previous, following, sigmoids, r, z, n in steps:
         for_gates(previous, of_gates)
@@ -506,11 +507,11 @@ def _local_factors(cache, steps):
     In order: the state that is kept; the arguments of n, z and r; and q, the product with r.
     """
     previous, r, z, n, recurrent = (columns(array[steps]) for array in (cache.hidden[:-1], *cache[2:6]))
-    factors = np.empty((len(r), 5, *r.shape[1:]), r.dtype)
+    factors = aligned((len(r), 5, *r.shape[1:]), r.dtype)
     factors[:, 0] = z
-    factors[:, 1] = (1 - z) * (1 - n * n)
-    factors[:, 2] = (previous - n) * z * (1 - z)
-    factors[:, 3] = recurrent * r * (1 - r)
+    np.multiply(1 - z, 1 - n * n, out=factors[:, 1])
+    np.multiply((previous - n) * z, 1 - z, out=factors[:, 2])
+    np.multiply(recurrent * r, 1 - r, out=factors[:, 3])
     factors[:, 4] = r
     if cache.reset == "after":  # r and q get their cotangents from n's, not from what comes back through W_n
         factors[:, 3:] *= factors[:, 1:2]

@@ -53,6 +53,7 @@ import numpy as np
 
 from rnnbook._arrays import as_array, as_floats
 from rnnbook._cells import (
+    aligned,
     blocks,
     checked,
     checked_cotangents,
@@ -64,7 +65,7 @@ from rnnbook._cells import (
     rolled,
     rows,
     sigmoid,
-    times,
+    tall,
     zeros_like,
 )
 
@@ -240,7 +241,7 @@ def forward(inputs, hidden0, cell0, parameters):
 def _run(multiply, inputs, hidden0, states):
     """Fill in the gates and the cell states, step by step, and return the hidden states, with the initial one."""
     (T, N, d), H, dtype = inputs.shape, hidden0.shape[1], states.dtype
-    stacked = np.empty((T + 1, H + d + 1, N), dtype)
+    stacked = aligned((T + 1, H + d + 1, N), dtype)
     stacked[0, :H] = hidden0.T
     stacked[:T, H:-1] = columns(inputs)
     stacked[:, -1] = 1
@@ -273,14 +274,13 @@ def _run_compiled(multiply, inputs, hidden0, states):
     """Do the same with compiled steps."""
     (T, N, d), H, dtype = inputs.shape, hidden0.shape[1], states.dtype
     hidden = np.empty((T + 1, N, H), dtype)
-    column, arguments = np.ones((H + d + 1, N), dtype), np.empty((4 * H, N), dtype)
+    column, arguments = aligned((H + d + 1, N), dtype), np.empty((4 * H, N), dtype)
+    column[-1] = 1
     hidden[0], column[:H] = hidden0, hidden0.T
     if T > 0:
         column[H:-1] = inputs[0].T
-    forward_step = _compiled(dtype).forward_step
-    for t in range(T):
+    for _ in _compiled(dtype).forward_steps(inputs, column, arguments, states, hidden):
         multiply(column, arguments)
-        forward_step(inputs, column, arguments, states, hidden, t)
     return hidden
 
 
@@ -411,38 +411,38 @@ def backward(cotangents, cache):
 
     compiled = _compiled(dtype)
     if compiled:
-        states, alphas = _states(cache), np.empty((4 * H, N), dtype)
-        cotangents_hidden = np.ascontiguousarray(cotangents_hidden)
+        states, cotangents_hidden = _states(cache), np.ascontiguousarray(cotangents_hidden)
     gradients_inputs = np.empty(inputs.shape, dtype)
-    # The gradients of W, U and b in one, transposed: sums of products of [h_{t-1}; x_t; 1] and the gates' cotangents.
-    of_weights = np.zeros((H + inputs.shape[2] + 1, 4 * H), dtype)
-    room = np.empty((longest_part(T, N), N, 4 * H), dtype)
+    weight_ih = rolled(parameters.weight_ih, H)
+    # The gradients of W, U and b in one: sums of products of the gates' cotangents and [h_{t-1}; x_t; 1].
+    of_weights = np.zeros((4 * H, H + inputs.shape[2] + 1), dtype)
+    room = aligned((longest_part(T, N), 6, H, N), dtype)
     for part in parts(T, N):
-        local = room[: part.stop - part.start]  # the cotangents of the gates' arguments
+        factors = room[: part.stop - part.start]
+        of_gates = factors[:, 1:5].reshape(len(factors), 4 * H, N)  # becomes the cotangents of their arguments
         if compiled:
-            for t in reversed(range(part.start, part.stop)):
-                compiled.backward_step(states, cotangents_hidden, deltas, alphas, local, t, t - part.start)
+            steps = compiled.backward_steps(states, cotangents_hidden, deltas, factors, part.start)
+            for _, alphas in zip(steps, of_gates[::-1]):  # in this order, so that the steps come to their end
                 multiply(alphas, delta_hidden)
         else:
             for block in blocks(part, N * H):
-                factors = _local_factors(cache, block)
                 of_hidden = np.ascontiguousarray(columns(cotangents_hidden[block]))
-                _go_back(multiply, factors, of_hidden, delta_hidden, delta_cell)
-                local_block = local[block.start - part.start : block.stop - part.start]
-                local_block[..., : 3 * H] = columns(factors[:, 2:5].reshape(len(factors), 3 * H, N))
-                local_block[..., 3 * H :] = columns(factors[:, 1])
-        local = rows(local)
-        gradients_inputs[part] = times(local, parameters.weight_ih).reshape(gradients_inputs[part].shape)
+                factors_of_block = factors[block.start - part.start : block.stop - part.start]
+                _local_factors(cache, block, factors_of_block)
+                _go_back(multiply, factors_of_block, of_hidden, delta_hidden, delta_cell)
+        local = tall(of_gates)
+        np.matmul(local, weight_ih, out=rows(gradients_inputs[part]))
         stacked = [rows(hidden[part]), rows(inputs[part]), np.ones((len(local), 1), dtype)]
-        of_weights += np.concatenate(stacked, axis=1).T @ local
-    bias = of_weights[-1]
+        of_weights += local.T @ np.concatenate(stacked, axis=1)
+    of_weights = rolled(of_weights, -H)  # to the order i, f, g, o
+    bias = of_weights[:, -1]
     return Gradients(
         inputs=gradients_inputs,
         hidden0=np.ascontiguousarray(delta_hidden.T),
         cell0=np.ascontiguousarray(delta_cell.T),
         parameters=Parameters(
-            weight_ih=np.ascontiguousarray(of_weights[H:-1].T),
-            weight_hh=np.ascontiguousarray(of_weights[:H].T),
+            weight_ih=np.ascontiguousarray(of_weights[:, H:-1]),
+            weight_hh=np.ascontiguousarray(of_weights[:, :H]),
             bias_ih=bias.copy(),
             bias_hh=bias.copy(),
         ),
@@ -676,22 +676,20 @@ def _states(cache):
     return states
 
 
-def _local_factors(cache, steps):
-    """Return what the cotangents are multiplied with, shape (steps, 6, H, N): two for those of h, four for those of C.
+def _local_factors(cache, steps, factors):
+    """Write what the cotangents are multiplied with, shape (steps, 6, H, N): two for those of h, four for those of C.
 
     In order: into C; the argument of o; those of i, f and g; C_{t-1}.
     """
     arrays = cache.cells[:-1], cache.cells[1:], *cache[3:7]
     previous, cell, i, f, g, o = (columns(array[steps]) for array in arrays)
-    factors = np.empty((len(i), 6, *i.shape[1:]), i.dtype)
     tanh_cell = np.tanh(cell)
-    factors[:, 0] = o * (1 - tanh_cell * tanh_cell)
-    factors[:, 1] = tanh_cell * o * (1 - o)
-    factors[:, 2] = g * i * (1 - i)
-    factors[:, 3] = previous * f * (1 - f)
-    factors[:, 4] = i * (1 - g * g)
+    np.multiply(o, 1 - tanh_cell * tanh_cell, out=factors[:, 0])
+    np.multiply(tanh_cell * o, 1 - o, out=factors[:, 1])
+    np.multiply(g * i, 1 - i, out=factors[:, 2])
+    np.multiply(previous * f, 1 - f, out=factors[:, 3])
+    np.multiply(i, 1 - g * g, out=factors[:, 4])
     factors[:, 5] = f
-    return factors
 
 
 @functools.cache

@@ -1,6 +1,7 @@
 """The compiled steps of the LSTM in float32, against NumPy's operations, which the other tests hold against the formulas."""
 
 import sys
+import weakref
 
 import numba
 import numpy as np
@@ -46,7 +47,8 @@ def drawn(T, N, d, H):
 
 
 @pytest.mark.parametrize(
-    "sizes", [(5, 3, 2, 4), (1, 1, 1, 1), (4, 1, 3, 17), (3, 7, 0, 33), (6, 5, 2, 64), (0, 2, 3, 4), (3, 0, 2, 4)]
+    "sizes",
+    [(5, 3, 2, 4), (1, 1, 1, 1), (4, 1, 3, 17), (3, 7, 0, 33), (6, 5, 2, 64), (3, 19, 2, 5), (0, 2, 3, 4), (3, 0, 2, 4)],
 )
 def test_the_same_as_without(sizes, monkeypatch):
     """Forward and backward, either with the other's cache."""
@@ -81,6 +83,18 @@ def test_a_cache_that_is_not_as_forward_left_it(monkeypatch):
             monkeypatch.setattr(lstm, "_compiled", backward)
             gradients.append(leaves(lstm.backward(cotangents, changed)))
         close(*gradients)
+
+
+def test_nothing_keeps_the_arrays_alive():
+    """Numba holds on to the arrays of a generator that has not come to its end."""
+    arguments, cotangents = drawn(6, 3, 2, 5)
+    (hidden, *_), cache = run(LSTM, arguments)
+    lstm.backward(cotangents, cache)
+    arrays = [arguments[0], hidden.base, cache.cells.base, cotangents[0]]
+    left = [weakref.ref(array) for array in arrays]
+    assert all(reference() is not None for reference in left)
+    del arguments, cotangents, hidden, _, cache, arrays
+    assert all(reference() is None for reference in left)
 
 
 def test_a_nan_stays_where_it_is(monkeypatch):
