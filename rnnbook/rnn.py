@@ -33,7 +33,17 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnbook._arrays import as_array, as_floats, as_integer
-from rnnbook._cells import checked, checked_cotangents, drawn, require_kind, rows, sum_of_outer_products, zeros_like
+from rnnbook._cells import (
+    aligned_copy,
+    blocks,
+    checked,
+    checked_cotangents,
+    drawn,
+    require_kind,
+    rows,
+    sum_of_outer_products,
+    zeros_like,
+)
 from rnnbook.initialization import uniform
 
 __all__ = [
@@ -241,7 +251,7 @@ def forward(inputs, hidden0, parameters):
     # U x_t + b for all t in one product, which writes where the hidden states will stand.
     np.matmul(rows(inputs), weight_ih.T, out=rows(hidden))
     hidden += bias_ih + bias_hh
-    weight_hh, recurrent = np.ascontiguousarray(weight_hh.T), np.empty((N, H), inputs.dtype)
+    weight_hh, recurrent = aligned_copy(weight_hh.T), np.empty((N, H), inputs.dtype)
     for before, after in zip(states, hidden):
         np.dot(before, weight_hh, out=recurrent)  # a small product starts faster in dot than in matmul
         after += recurrent
@@ -351,13 +361,17 @@ def backward(cotangents, cache):
     inputs, states, (weight_ih, weight_hh, _, _) = cache
     cotangents_hidden, (delta,) = _checked_cotangents(cotangents, cache)
 
-    # Starts as D_t, for all t; in the loop it becomes D_t δ_t, the cotangents of the arguments of tanh.
-    local = np.square(states[1:])
-    np.subtract(1, local, out=local)
-    for local_t, cotangents_t in zip(local[::-1], cotangents_hidden[::-1]):
-        delta += cotangents_t
-        local_t *= delta
-        np.dot(local_t, weight_hh, out=delta)
+    hidden = states[1:]
+    T, N, H = hidden.shape
+    # Starts as D_t, for some steps at a time; in the loop it becomes D_t δ_t, the cotangents of the arguments of tanh.
+    local, weight_hh = np.empty(hidden.shape, hidden.dtype), aligned_copy(weight_hh)
+    for block in blocks(slice(0, T), N * H):
+        np.square(hidden[block], out=local[block])
+        np.subtract(1, local[block], out=local[block])
+        for local_t, cotangents_t in zip(local[block][::-1], cotangents_hidden[block][::-1]):
+            delta += cotangents_t
+            local_t *= delta
+            np.dot(local_t, weight_hh, out=delta)
 
     local = rows(local)
     bias = local.sum(axis=0)

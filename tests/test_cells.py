@@ -280,6 +280,29 @@ def test_weights_in_pieces(cell, monkeypatch):
             assert_close(gradient, slow)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("shape", [(5, 3), (1,), (0, 4), (7, 1, 2)])
+def test_an_aligned_array(shape, dtype):
+    kept = [_cells.aligned(shape, dtype) for _ in range(9)]  # so that they do not all get the same place
+    for array in kept:
+        assert array.shape == shape and array.dtype == dtype and array.flags.c_contiguous and array.flags.writeable
+        assert array.ctypes.data % _cells.LINE == 0 or array.size == 0
+    original = np.arange(np.prod(shape), dtype=dtype).reshape(shape)
+    for of in (original, original.T):
+        copy = _cells.aligned_copy(of)
+        np.testing.assert_array_equal(copy, of)
+        assert copy.ctypes.data % _cells.LINE == 0 or copy.size == 0
+        assert not np.shares_memory(copy, of)
+
+
+@pytest.mark.parametrize("N", [0, 1, 3, _cells.FEWEST - 1, _cells.FEWEST, 40])
+def test_one_row_for_every_step_and_member(N):
+    array = np.random.default_rng(0).normal(size=(5, 6, N))
+    for view in (array[:, 1:], array[1:]):
+        expected = [view[t, :, n] for t in range(len(view)) for n in range(N)]
+        np.testing.assert_array_equal(_cells.tall(view), np.reshape(expected, (len(view) * N, view.shape[1])))
+
+
 @pytest.mark.parametrize(
     ("openblas", "omp", "threads"),
     [("3", "2", 3), ("", "2", 2), ("0", "2", 2), (None, "2", 2), ("many", None, None), (None, "4,2", None), (None, None, None)],

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnbook import rnn
+from rnnbook import _cells, rnn
 
 STORED = Path(__file__).parent / "reference" / "rnn.npz"
 BACKWARD = ["backward", "reference_backward", "backward_double_sum"]
@@ -287,6 +287,17 @@ def test_any_sizes_and_both_dtypes(sizes, dtype, seed):
 def test_adjoint_identity_at_any_sizes(sizes, seed):
     for backward in BACKWARD:
         check_adjoint(rnn, backward, sizes, seed)
+
+
+@pytest.mark.parametrize("numbers", [1, 12, 18, 100])
+def test_more_steps_than_one_block(numbers, monkeypatch):
+    """The backward pass works through blocks of steps; wherever they are cut the gradients are the same."""
+    arguments, cotangents = draw_network(T=7, N=2, d=4, H=3)
+    _, cache = run(rnn, arguments)
+    expected = leaves(rnn.reference_backward(cotangents, cache))
+    monkeypatch.setattr(_cells, "BLOCK", numbers)
+    for gradient, slow in zip(leaves(rnn.backward(cotangents, cache)), expected, strict=True):
+        assert_close(gradient, slow)
 
 
 @settings(max_examples=30, deadline=None)
