@@ -121,14 +121,6 @@ def sum_of_outer_products(left, right):
     return np.ascontiguousarray((right.T @ left).T)
 
 
-def times(left, matrix):
-    """Multiply a tall array with a matrix, a few rows at a time if that makes the products small."""
-    count, columns = left.shape
-    if THREADS > 1 or count % FEWEST or FEWEST * matrix.size > SMALL:
-        return left @ matrix
-    return (left.reshape(count // FEWEST, FEWEST, columns) @ aligned_copy(matrix)).reshape(count, matrix.shape[1])
-
-
 def parts(T, N):
     """Cut T steps, of N rows each, into slices of about `PART` rows; the last steps come first."""
     return _slices(slice(0, T), N, PART)

@@ -69,7 +69,7 @@ from rnnbook._cells import (
     rolled,
     rows,
     sigmoid,
-    times,
+    tall,
     zeros_like,
 )
 
@@ -432,32 +432,33 @@ def backward(cotangents, cache):
     else:
         through = [multiplication(weights_zr.T, N), multiplication(weights_n.T, N)]
 
-    kept = (1, 3, 2, 4) if reset == "after" else (1, 3, 2)  # the factors of n, r, z, and of W_n h + c_n
     gradients_inputs = np.empty(inputs.shape, hidden.dtype)
-    # The gradients of U and W, each with its bias in the last row, and transposed.
-    of_ih, of_hh = np.zeros((d + 1, 3 * H), hidden.dtype), np.zeros((H + 1, 3 * H), hidden.dtype)
-    room = np.empty((longest_part(T, N), N, len(kept) * H), hidden.dtype)
+    weight_ih = _turned(parameters.weight_ih)
+    # The gradients of U and W, each with its bias in the last column.
+    of_ih, of_hh = np.zeros((3 * H, d + 1), hidden.dtype), np.zeros((3 * H, H + 1), hidden.dtype)
+    room = aligned((longest_part(T, N), 5, H, N), hidden.dtype)
     for part in parts(T, N):
-        local = room[: part.stop - part.start]
+        factors = room[: part.stop - part.start]
         for block in blocks(part, N * H):
             # They start as the local factors of a block of steps; then they are multiplied with what comes.
-            factors = _local_factors(cache, block)
-            go_back(factors, np.ascontiguousarray(columns(cotangents_hidden[block])), delta, *through)
-            block = slice(block.start - part.start, block.stop - part.start)
-            for k, factor in enumerate(kept):
-                local[block, :, k * H : (k + 1) * H] = columns(factors[:, factor])
+            factors_of_block = factors[block.start - part.start : block.stop - part.start]
+            _local_factors(cache, block, factors_of_block)
+            go_back(factors_of_block, np.ascontiguousarray(columns(cotangents_hidden[block])), delta, *through)
 
-        local = rows(local)
+        # The cotangents of the arguments of n, z and r, and of the product with r.
+        local = tall(factors[:, 1:].reshape(len(factors), 4 * H, N))
         of_inputs, previous, ones = local[:, : 3 * H], rows(hidden[part]), np.ones((len(local), 1), hidden.dtype)
-        gradients_inputs[part] = times(of_inputs, rolled(parameters.weight_ih, H)).reshape(gradients_inputs[part].shape)
-        of_ih += np.concatenate([rows(inputs[part]), ones], axis=1).T @ of_inputs  # n, r, z
+        np.matmul(of_inputs, weight_ih, out=rows(gradients_inputs[part]))
+        of_ih += of_inputs.T @ np.concatenate([rows(inputs[part]), ones], axis=1)
         if reset == "after":
-            of_hh += np.concatenate([previous, ones], axis=1).T @ local[:, H:]  # r, z, and what W_n h + c_n has
+            of_hh += local[:, H:].T @ np.concatenate([previous, ones], axis=1)
         else:
-            of_hh[:-1, : 2 * H] += previous.T @ local[:, H:]
-            of_hh[:-1, 2 * H :] += (rows(reset_gate[part]) * previous).T @ local[:, :H]
-    weight_ih, bias_ih = np.ascontiguousarray(rolled(of_ih[:-1].T, -H)), rolled(of_ih[-1], -H)
-    weight_hh, bias_hh = np.ascontiguousarray(of_hh[:-1].T), of_hh[-1].copy() if reset == "after" else bias_ih.copy()
+            of_hh[: 2 * H, :-1] += local[:, H : 3 * H].T @ previous
+            of_hh[2 * H :, :-1] += local[:, :H].T @ (rows(reset_gate[part]) * previous)
+    of_ih = _turned(of_ih)
+    of_hh = np.concatenate([rolled(of_hh[: 2 * H], H), of_hh[2 * H :]])  # r and z were in the other order
+    weight_ih, bias_ih = np.ascontiguousarray(of_ih[:, :-1]), of_ih[:, -1].copy()
+    weight_hh, bias_hh = np.ascontiguousarray(of_hh[:, :-1]), (of_hh if reset == "after" else of_ih)[:, -1].copy()
     return Gradients(
         inputs=gradients_inputs,
         hidden0=np.ascontiguousarray(delta.T),
@@ -501,13 +502,17 @@ def _go_back_before(factors, cotangents, delta, through_gates, through_candidate
         np.add(delta, to_state, delta)
 
 
-def _local_factors(cache, steps):
-    """Return what the cotangents are multiplied with, shape (steps, 5, H, N).
+def _turned(array):
+    """Turn the order of the gates, r, z, n from the top, into n, z, r, which the factors have; or back."""
+    return np.concatenate(np.split(array, 3)[::-1])
+
+
+def _local_factors(cache, steps, factors):
+    """Write what the cotangents are multiplied with, shape (steps, 5, H, N).
 
     In order: the state that is kept; the arguments of n, z and r; and q, the product with r.
     """
     previous, r, z, n, recurrent = (columns(array[steps]) for array in (cache.hidden[:-1], *cache[2:6]))
-    factors = aligned((len(r), 5, *r.shape[1:]), r.dtype)
     factors[:, 0] = z
     np.multiply(1 - z, 1 - n * n, out=factors[:, 1])
     np.multiply((previous - n) * z, 1 - z, out=factors[:, 2])
@@ -515,7 +520,6 @@ def _local_factors(cache, steps):
     factors[:, 4] = r
     if cache.reset == "after":  # r and q get their cotangents from n's, not from what comes back through W_n
         factors[:, 3:] *= factors[:, 1:2]
-    return factors
 
 
 def reference_forward(inputs, hidden0, parameters, *, reset="after"):

@@ -90,14 +90,14 @@ LSTM_FAST = {
 GRU_BOTH = {
     "backward": {
         "h_t for h_{t-1} in the gradient of W": ("rows(hidden[part])", "rows(hidden[1:][part])"),
-        "r and z swapped in the gradients": ("(1, 3, 2, 4) if reset", "(1, 2, 3, 4) if reset"),
+        "r and z swapped in the gradients": ("np.concatenate([rolled(of_hh[: 2 * H], H), of_hh[2 * H :]])", "of_hh"),
         "the gates of the inputs in the wrong order": (
-            "rolled(parameters.weight_ih, H)",
+            "_turned(parameters.weight_ih)",
             "parameters.weight_ih",
         ),
         "the bias of the first step only": (
-            "rolled(of_ih[-1], -H)",
-            "rolled(of_inputs[: inputs.shape[1]].sum(axis=0), -H)",
+            "of_ih[:, -1].copy()",
+            "_turned(of_inputs[: inputs.shape[1]].sum(axis=0))",
         ),
     },
     "_local_factors": {
@@ -121,10 +121,10 @@ GRU_BOTH = {
 }
 GRU_AFTER = {
     "backward": {
-        "both biases alike": ("of_hh[-1].copy()", "bias_ih.copy()"),
+        "both biases alike": ("(of_hh if reset == \"after\" else of_ih)[:, -1].copy()", "of_ih[:, -1].copy()"),
         "W_n's gradient without r": (
-            "of_hh += np.concatenate([previous, ones], axis=1).T @ local[:, H:]",
-            "of_hh += np.concatenate([previous, ones], axis=1).T @ np.roll(of_inputs, -H, axis=1)",
+            "of_hh += local[:, H:].T",
+            "of_hh += np.roll(of_inputs, -H, axis=1).T",
         ),
     },
     "_go_back_after": {
