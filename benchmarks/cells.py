@@ -2,8 +2,8 @@
 
     python benchmarks/cells.py [--threads 2] [--clock cpu] [--seconds 2] [--cells lstm gru] [--sizes 3] [--json FILE]
 
-The two take turns, so that whatever else the machine does falls on both alike, and each turn gives one ratio of the
-times; printed are its median and its quartiles. Before anything is timed the gradients are compared. Without PyTorch
+Two at a time take turns, so that whatever else the machine does falls on both alike, and each turn gives one ratio of
+the times; printed are its median and its quartiles. Before anything is timed the gradients are compared. Without PyTorch
 only the package's own times are printed, and with JAX installed there is a column for its jitted scan as well. All get
 as many processors as threads; JAX would otherwise take all that there are. Where numba is installed, which the heading
 tells, the package uses it for the LSTM in float32. With ``--json`` the rows are also kept in a file, beside those of
@@ -28,7 +28,7 @@ import numpy as np
 
 SIZES = [(10, 1, 4, 8), (50, 16, 16, 32), (100, 32, 64, 128), (2000, 4, 16, 64), (200, 64, 128, 512)]
 CELLS = ["rnn", "lstm", "gru", "bidirectional"]
-WARM_UP, FEWEST = 2, 5
+WARM_UP, FEWEST = 2, 7
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
@@ -123,12 +123,19 @@ def timed(function, clock):
 
 
 def measure(functions, seconds, clock):
-    """Return the times of the functions, which take turns, as an array with one row for each turn."""
+    """Return the times of the functions, which take turns, as an array with one row for each turn.
+
+    Which is first is drawn anew for every turn: what one leaves behind, in the cache or in threads that still wait for
+    work, must not always fall on the other. With a third between them it would: that measured a tenth.
+    """
     for function in functions * WARM_UP:
         function()
-    rows, end = [], time.perf_counter() + seconds
+    rng, rows, end = np.random.default_rng(0), [], time.perf_counter() + seconds
     while len(rows) < FEWEST or time.perf_counter() < end:
-        rows.append([timed(function, clock) for function in functions])
+        times = np.empty(len(functions))
+        for k in rng.permutation(len(functions)):
+            times[k] = timed(functions[k], clock)
+        rows.append(times)
     return np.array(rows)
 
 
@@ -178,7 +185,7 @@ def keep(file, threads, clock, versions, rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=2.0, help="for each line")
+    parser.add_argument("--seconds", type=float, default=2.0, help="for each pair")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu where others keep the machine busy")
     parser.add_argument("--cells", nargs="+", choices=CELLS, default=CELLS)
@@ -206,20 +213,20 @@ def main():
         for dtype in (np.float64, np.float32):
             for size in SIZES[: options.sizes]:
                 setting = arguments(name, *size, dtype)
-                functions, names = [ours(name, *setting)], []
+                function = ours(name, *setting)
+                pairs = {}
                 for other, module in others.items():
                     run = module and {"PyTorch": theirs, "JAX": with_jax}[other](module, name, *setting)
                     if run:
-                        agree(functions[0](), run(), 1e-9 if dtype is np.float64 else 5e-3)
-                        functions.append(run)
-                        names.append(other)
-                times = measure(functions, options.seconds, CLOCKS[options.clock])
+                        agree(function(), run(), 1e-9 if dtype is np.float64 else 5e-3)
+                        pairs[other] = measure([function, run], options.seconds, CLOCKS[options.clock])
+                times_of_ours = next(iter(pairs.values())) if pairs else measure([function], options.seconds, CLOCKS[options.clock])
                 line = f"{name:14}{np.dtype(dtype).name:9}{size[0]:5} {size[1]:3} {size[2]:4} {size[3]:4}"
                 row = dict(zip("TNdH", size)) | {"cell": name, "dtype": np.dtype(dtype).name, "threads": options.threads}
-                row["milliseconds"] = round(1e3 * np.median(times[:, 0]), 4)
+                row["milliseconds"] = round(1e3 * np.median(times_of_ours[:, 0]), 4)
                 line += f" {row['milliseconds']:9.3f} ms"
-                for k, other in enumerate(names, 1):
-                    row[other] = np.quantile(times[:, 0] / times[:, k], [0.25, 0.5, 0.75]).round(4).tolist()
+                for other, times in pairs.items():
+                    row[other] = np.quantile(times[:, 0] / times[:, 1], [0.25, 0.5, 0.75]).round(4).tolist()
                     low, middle, high = row[other]
                     line += f"   {other} {middle:.2f} ({low:.2f} to {high:.2f})"
                 print(line, flush=True)

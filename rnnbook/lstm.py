@@ -214,7 +214,7 @@ def forward(inputs, hidden0, cell0, parameters):
     array([[0.7]])
     """
     inputs, (hidden0, cell0), parameters = _checked(inputs, hidden0, cell0, parameters)
-    (T, N, d), H = inputs.shape, hidden0.shape[1]
+    (T, N, _), H = inputs.shape, hidden0.shape[1]
     dtype = inputs.dtype
 
     # One column for each member of the batch: [o_t; i_t; f_t; g_t], with C_{t-1} below. In this order the three gates
