@@ -1,7 +1,9 @@
 """Every page that computes can be downloaded as the notebook that was executed."""
 
-import json
 import pathlib
+
+import nbformat
+from myst_nb.core.utils import coalesce_streams
 
 
 def offer_notebook(app, pagename, templatename, context, doctree):
@@ -10,13 +12,17 @@ def offer_notebook(app, pagename, templatename, context, doctree):
     executed = out.parent / "jupyter_execute" / f"{pagename}.ipynb"  # MyST-NB's place
     if app.builder.format != "html" or not executed.is_file():
         return
-    notebook = json.loads(executed.read_text(encoding="utf-8"))
-    for place, cell in enumerate(notebook["cells"]):
+    notebook = nbformat.read(executed, as_version=4)
+    # The same sources give the same file, although cells are named at random, and what a cell prints comes in as many
+    # pieces as the kernel happened to send.
+    for place, cell in enumerate(notebook.cells):
         if "id" in cell:
-            cell["id"] = f"cell-{place}"  # drawn at random otherwise: the same sources give the same file
+            cell.id = f"cell-{place}"
+        if "outputs" in cell:
+            cell.outputs = coalesce_streams(cell.outputs)
     target = out / "_sources" / f"{pagename}.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    target.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
     context["ipynb_source"] = f"{pagename}.ipynb"
 
 
