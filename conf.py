@@ -39,6 +39,7 @@ myst_heading_anchors = 0
 # Pages are executed again when the package changes, or a model (figures are drawn from models), or Python, or what executes them. A
 # changed path invalidates Sphinx's store as well.
 _sources = [path for path in sorted((root / "rnnbook").rglob("*.py")) if "sphinxext" not in path.parts]
+_sources += [root / "book" / "_kernel" / name for name in ("matplotlibrc", "profile_default/ipython_kernel_config.py")]
 _seen = [path.read_bytes() for path in _sources] + [sys.version.encode()]
 for path in sorted((root / "book").glob("*.md")):
     _seen += re.findall(rb"^```\{model\}.*?^```", path.read_bytes(), flags=re.DOTALL | re.MULTILINE)
@@ -48,7 +49,6 @@ nb_execution_cache_path = str(build / "jupyter-cache" / hashlib.sha256(b"\0".joi
 nb_execution_timeout = 120
 nb_execution_raise_on_error = False
 nb_execution_show_tb = True
-nb_merge_streams = True
 nb_output_stderr = "remove-warn"
 nb_code_prompt_show = "Show the code"
 nb_code_prompt_hide = "Hide the code"

@@ -4,6 +4,7 @@ import filecmp
 import re
 import shutil
 
+import nbformat
 from building import ROOT, sphinx
 
 HEAD = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n---\n"
@@ -98,6 +99,40 @@ def test_each_defect_is_refused_with_its_place(tmp_path):
         if not any(re.search(rf"\b{page}\.md:{line}\b", report) and say in report for report in reports)
     }
     assert not missing, done.stderr
+
+
+PRINTING = HEAD + """# Printing
+
+```{code-cell} python
+import time
+from IPython.display import Markdown, display
+print("beginning", end=" ")
+time.sleep(0.5)
+print("and end")
+print("next line")
+```
+
+```{code-cell} python
+print("before")
+display(Markdown("between"))
+print("after")
+```
+"""
+
+
+def test_what_a_cell_prints_is_shown_and_kept_as_it_was_printed(tmp_path):
+    write(tmp_path / "book", {"printing": PRINTING})
+    done = sphinx(tmp_path / "book", tmp_path)
+    assert done.returncode == 0, done.stderr
+    notebook = nbformat.read(tmp_path / "html" / "_sources" / "printing.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    assert [cell.id for cell in notebook.cells] == [f"cell-{place}" for place in range(len(notebook.cells))]
+    lines, parts = [[output.get("text") for output in cell.outputs] for cell in notebook.cells if cell.cell_type == "code"]
+    assert lines == ["beginning and end\nnext line\n"]
+    assert parts == ["before\n", None, "after\n"]
+    page = re.sub(r"<[^>]*>", "", (tmp_path / "html" / "printing.html").read_text())
+    assert "beginning and end\nnext line\n" in page
+    assert re.search(r"\nbefore\n\s*between\s*after\n", page)
 
 
 def project_copy(folder):

@@ -1,15 +1,12 @@
 """How equations and counterexamples are laid out."""
 
-from types import SimpleNamespace
-
 import pytest
 
 pytest.importorskip("sphinx")
 
-import nbformat  # noqa: E402
 from docutils import nodes, utils  # noqa: E402
 
-from rnnbook.sphinxext import counterexamples, mathematics, notebooks, typeset  # noqa: E402
+from rnnbook.sphinxext import counterexamples, mathematics, typeset  # noqa: E402
 
 MESSAGE = r"""step 2, \delta_t = \gamma_t fails at t = 1, i = 2 (n = 2, T = 3)
 left:  (0.5, 1.1e-16)
@@ -67,19 +64,3 @@ def test_each_comma_stays_with_its_own_formula():
     mathematics.PunctuationStays(document).run()
     assert paragraph.astext() == f"{long}, x, {matrix}, {long}, z, "
     assert [node.astext() for node in paragraph.findall(nodes.inline)] == ["x,", f"{matrix},", "z,"]
-
-
-@pytest.mark.parametrize("pieces", [["a\nb\n"], ["a\n", "b\n"]])
-def test_the_notebook_does_not_tell_in_how_many_pieces_a_cell_printed(pieces, tmp_path):
-    v4 = nbformat.v4
-    cells = [v4.new_markdown_cell("text"), v4.new_code_cell("x", outputs=[v4.new_output("stream", text=text) for text in pieces])]
-    (tmp_path / "jupyter_execute").mkdir()
-    nbformat.write(v4.new_notebook(cells=cells), tmp_path / "jupyter_execute" / "page.ipynb")
-    app, context = SimpleNamespace(outdir=tmp_path / "html", builder=SimpleNamespace(format="html")), {}
-    notebooks.offer_notebook(app, "page", "page.html", context, None)
-    assert context == {"ipynb_source": "page.ipynb"}
-    notebook = nbformat.read(tmp_path / "html" / "_sources" / "page.ipynb", as_version=4)
-    nbformat.validate(notebook)
-    assert [cell.id for cell in notebook.cells] == ["cell-0", "cell-1"]
-    [output] = notebook.cells[1].outputs
-    assert (output.name, output.text) == ("stdout", "a\nb\n")

@@ -3,7 +3,6 @@
 import pathlib
 
 import nbformat
-from myst_nb.core.utils import coalesce_streams
 
 
 def offer_notebook(app, pagename, templatename, context, doctree):
@@ -13,13 +12,10 @@ def offer_notebook(app, pagename, templatename, context, doctree):
     if app.builder.format != "html" or not executed.is_file():
         return
     notebook = nbformat.read(executed, as_version=4)
-    # The same sources give the same file, although cells are named at random, and what a cell prints comes in as many
-    # pieces as the kernel happened to send.
+    # cells are named at random; the same sources give the same file
     for place, cell in enumerate(notebook.cells):
         if "id" in cell:
             cell.id = f"cell-{place}"
-        if "outputs" in cell:
-            cell.outputs = coalesce_streams(cell.outputs)
     target = out / "_sources" / f"{pagename}.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
