@@ -14,9 +14,9 @@ from rnnbook.checker.evaluate import Instance
 from rnnbook.checker.polynomials import Quotient, Symbols
 from rnnbook.checker.verdict import tuples
 
-#: (values of defined symbols opaque?, what functions are written in), the cheapest first.
 #: What an ordinary machine does in a second.
 STEPS_PER_SECOND = 200_000
+#: (values of defined symbols opaque?, what functions are written in), the cheapest first.
 MODES = ((True, "plain"), (True, "logistic"), (False, "plain"), (True, "exp"), (False, "exp"), (False, "logistic"))
 
 

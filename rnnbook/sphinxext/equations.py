@@ -32,6 +32,10 @@ MEANING = {
     "undecided": "Not decided within the time limit.",
 }
 
+# Seconds for an equation, ten times what the longest takes: proofs end by their own count of steps, and a busy machine that ended one
+# earlier would write another page.
+PATIENCE = 60.0
+
 
 class checked(nodes.General, nodes.Element):
     """A checked equation with its mark; ``result`` is what the checker found."""
@@ -66,7 +70,7 @@ def note_models(app, env, added, changed, removed):
 
 def _check(env, text, path, location=None):
     """The results by kind and label; what is not as expected is a warning."""
-    results = check(text, path=path, library=env.rnnbook_library, cache=env.config.rnnbook_check_cache or None)
+    results = check(text, path=path, library=env.rnnbook_library, seconds=PATIENCE, cache=env.config.rnnbook_check_cache or None)
     for result in results:
         if not result.ok:
             expectation = f", but it was expected to be {result.expected}" if result.expected != "true" else ""
