@@ -2,7 +2,7 @@
 
     python benchmarks/cells.py [--threads 2] [--clock cpu] [--seconds 2] [--cells lstm gru] [--sizes 3] [--json FILE]
 
-Two at a time take turns, so that whatever else the machine does falls on both alike, and each turn gives one ratio of
+Two at a time take turns, so that whatever else the machine does falls on both alike, and each round gives one ratio of
 the times; printed are its median and its quartiles. Before anything is timed the gradients are compared. Without PyTorch
 only the package's own times are printed, and with JAX installed there is a column for its jitted scan as well. All get
 as many processors as threads; JAX would otherwise take all that there are. Where numba is installed, which the heading
@@ -28,7 +28,8 @@ import numpy as np
 
 SIZES = [(10, 1, 4, 8), (50, 16, 16, 32), (100, 32, 64, 128), (2000, 4, 16, 64), (200, 64, 128, 512)]
 CELLS = ["rnn", "lstm", "gru", "bidirectional"]
-WARM_UP, FEWEST = 2, 7
+FEWEST = 7  # rounds
+REST, TURN = 0.1, 0.01  # seconds before a turn, and how many one lasts at least
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
@@ -122,21 +123,30 @@ def timed(function, clock):
     return clock() - start
 
 
-def measure(functions, seconds, clock):
-    """Return the times of the functions, which take turns, as an array with one row for each turn.
+def turn(function, clock):
+    """Return the time of a call when nothing else is under way and the caches and threads are the function's own.
 
-    Which is first is drawn anew for every turn: what one leaves behind, in the cache or in threads that still wait for
-    work, must not always fall on the other. With a third between them it would: that measured a tenth.
+    The threads of a BLAS library wait busily for more work after a product, tens of milliseconds long. Whoever's turn is
+    next would have one processor less: that measured up to a factor of two, with two threads, to the disadvantage of the
+    one that makes more use of the second.
     """
-    for function in functions * WARM_UP:
-        function()
-    rng, rows, end = np.random.default_rng(0), [], time.perf_counter() + seconds
-    while len(rows) < FEWEST or time.perf_counter() < end:
+    time.sleep(REST)
+    function()
+    times = [timed(function, clock)]
+    while sum(times) < TURN:
+        times.append(timed(function, clock))
+    return np.median(times)
+
+
+def measure(functions, seconds, clock):
+    """Return the times of the functions, which take turns in an order drawn anew each time, one row for each round."""
+    rng, rounds, end = np.random.default_rng(0), [], time.perf_counter() + seconds
+    while len(rounds) < FEWEST or time.perf_counter() < end:
         times = np.empty(len(functions))
         for k in rng.permutation(len(functions)):
-            times[k] = timed(functions[k], clock)
-        rows.append(times)
-    return np.array(rows)
+            times[k] = turn(functions[k], clock)
+        rounds.append(times)
+    return np.array(rounds)
 
 
 def arguments(name, T, N, d, H, dtype):
