@@ -28,9 +28,6 @@ class Instances:
         #: Whether some domain is finite: all of its elements should be tried.
         self.finite = any(rule.domain and rule.domain.kind in ("set", "onehot") for rules in model.families.values()
                           for rule in rules)
-        #: Whether members of the model exist for all times, so that T matters.
-        self.recurrent = any(arity and any(isinstance(item, str) for rule in rules for item in rule.pattern)
-                             for (_, arity), rules in model.families.items())
 
     def _horizon(self):
         """The fixed T of a model, or the last particular index where some family has no general rule; None if free."""

@@ -76,6 +76,12 @@ class Model:
     def function(self, name):
         return name in self.functions
 
+    @property
+    def recurrent(self):
+        """Whether some members exist for all times, so that T matters."""
+        return any(arity and any(isinstance(item, str) for rule in rules for item in rule.pattern)
+                   for (_, arity), rules in self.families.items())
+
     def names(self):
         """All base names."""
         return sorted({base for base, _ in self.families} | set(self.functions))

@@ -64,7 +64,7 @@ def evidence(claim, instances, sizes, horizon):
     """Which sizes and which horizon the proof is for, as far as they matter."""
     model = instances.model
     parts = [f"{d} = {n}" for d, n in sizes.items() if d not in model.fixed]
-    if instances.recurrent and instances.horizon is None:
+    if model.recurrent and instances.horizon is None:
         parts.append(f"T = {horizon}")
     return ", ".join(parts) or "for all values"
 

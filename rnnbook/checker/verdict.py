@@ -190,7 +190,7 @@ class Trial:
             done += checked
             if failure and (failure.step == 1 or stop_at_first):
                 break
-            if checked and not instance.drawn and not instance.dims and not self.instances.recurrent:
+            if checked and not instance.drawn and not instance.dims and not self.instances.model.recurrent:
                 break  # nothing in it was drawn: one instance is all there are
         if failure:
             return Outcome("false", failure.step, instances=done, failure=failure)
@@ -402,6 +402,13 @@ def place(kind, dims, flat):
     return f"entry {flat + 1}"
 
 
+def names_horizon(claim, model):
+    """Whether T stands in the claim itself, and is not a symbol of the model's own."""
+    bounds = [bound for _, low, high in claim.ranges for bound in (low, high) if bound is not None]
+    symbols = [node.args[0] for formula in (*claim.chain.sides, *bounds) for node in formula.walk() if node.op == "sym"]
+    return ("T", 0) not in model.families and any(symbol.base == "T" and symbol.sub is None for symbol in symbols)
+
+
 def explain(claim, failure):
     """The counterexample in words: the step, the indices, both sides, where they differ most, and the values."""
     instance, chain = failure.instance, claim.chain
@@ -410,7 +417,7 @@ def explain(claim, failure):
     relation = RELATIONS.get(failure.relation, failure.relation)
     setting = [f"{name} = {i}" for name, i in failure.env.items()]
     sizes = [f"{name} = {n}" for name, n in instance.dims.items()]
-    if any(arity for _, arity in instance.model.families):
+    if instance.model.recurrent or names_horizon(claim, instance.model):
         sizes.append(f"T = {instance.horizon}")
     where = (" at " + ", ".join(setting) if setting else "") + (f" ({', '.join(sizes)})" if sizes else "")
     several = f"step {failure.step}, " if len(chain.relations) > 1 else ""

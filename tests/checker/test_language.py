@@ -223,6 +223,17 @@ def test_false(model, claim):
     assert result.step == 1 and "left:" in result.message and "right:" in result.message
 
 
+@pytest.mark.parametrize(("model", "claim", "named"), [
+    ("a, l_1, l_2, l_3 \\in \\mathbb{R}", "a = l_1 + l_2", False),  # three numbers, and no time
+    ("T, a \\in \\mathbb{R}", "a = T", False),  # a temperature, say
+    ("a \\in \\mathbb{R}", "a = \\sum_{t=1}^{T} t", True),
+    ("a, x_t \\in \\mathbb{R}", "a = x_T", True),
+])
+def test_a_counterexample_names_the_horizon_where_there_is_one(model, claim, named):
+    head = one(model, claim).message.splitlines()[0]
+    assert head.endswith("(T = 2)" if named else " fails"), head
+
+
 ILL_TYPED = [
     (PLAIN, r"u v = a", "column"),
     (PLAIN, r"u + A = A", "matrix"),
