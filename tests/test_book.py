@@ -160,6 +160,12 @@ def test_pages_follow_the_package_and_rest_otherwise(tmp_path):
     assert "Executing notebook" in first and "[0.5 0.5]" in page
     second, _ = build()
     assert "Executing notebook" not in second and "0 added, 0 changed, 0 removed" in second
+    with (tmp_path / "book" / "good.md").open("a") as text:
+        text.write("\nA last word.\n")
+    prose, page = build()
+    assert "Executing notebook" not in prose and "[0.5 0.5]" in page and "A last word." in page
+    notebook = (tmp_path / "build" / "html" / "_sources" / "good.ipynb").read_text()
+    assert "[0.5 0.5]" in notebook and "A last word." in notebook
     with (tmp_path / "rnnbook" / "softmax.py").open("a") as module:
         module.write("\n\ndef softmax(logits):\n    return 'something else'\n")
     third, page = build()

@@ -1,8 +1,10 @@
 """Every page that computes can be downloaded as the notebook that was executed."""
 
+import contextlib
 import pathlib
 
 import nbformat
+from jupyter_cache import get_cache
 
 
 def offer_notebook(app, pagename, templatename, context, doctree):
@@ -12,6 +14,9 @@ def offer_notebook(app, pagename, templatename, context, doctree):
     if app.builder.format != "html" or not executed.is_file():
         return
     notebook = nbformat.read(executed, as_version=4)
+    # where only the prose has changed MyST-NB takes the outputs from its store, and leaves them out of the file
+    with contextlib.suppress(KeyError):
+        _, notebook = get_cache(app.config.nb_execution_cache_path).merge_match_into_notebook(notebook, cell_meta=())
     # cells are named at random; the same sources give the same file
     for place, cell in enumerate(notebook.cells):
         if "id" in cell:
