@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from rnnbook.checker.document import blocks_of, check, library_of
+from rnnbook.checker.latex import inclusions
 from rnnbook.checker.library import book_models, chapters
 from rnnbook.checker.model import symbols_of
 
@@ -74,20 +75,34 @@ def check_files(options):
             if not options.mutate or not result.ok:
                 print(line(result))
         print(score(results) if options.mutate else summary(results))
-    for text in unreadable:
+    for text in (*unreadable, *left_out(paths)):
         print(text, file=sys.stderr)
     if unreadable:
         return 2
     return 0 if all(result.ok for result in results) else 1
 
 
+def text_of(path):
+    """The text of a document; none where it cannot be read, which is reported where it is checked."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
 def defines(path, name):
     """Whether a document has a model of that name."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return any(block.kind == "model" and block.name == name for block in blocks_of(text, path))
+    return any(block.kind == "model" and block.name == name for block in blocks_of(text_of(path), path))
+
+
+def left_out(paths):
+    """A line for each file that a LaTeX document includes and that is not checked, because it is not among the paths."""
+    given = {os.path.abspath(path) for path in paths}
+    for path in paths:
+        for line, command, name in inclusions(text_of(path)) if path.suffix == ".tex" else ():
+            file = os.path.abspath(path.parent / name)
+            if Path(name).suffix in ("", ".tex") and not given & {file, f"{file}.tex"}:
+                yield f"{path}:{line}: {command} is not read; to check that file as well, name it too"
 
 
 def no_model(name, known):

@@ -31,6 +31,7 @@ _NEXT_MODEL = re.compile(r"^[^\n%]*%+\s*rnnbook\s*:\s*(end|define|model)\b", re.
 _DIRECTIVE = re.compile(r"%+\s*rnnbook\s*:\s*(.*?)\s*$", re.IGNORECASE)
 _ENTRY = re.compile(r":?(?P<key>[A-Za-z]+):?(?:\s*[=:]\s*|\s+|$)(?P<value>.*)$", re.DOTALL)
 _NEXT_ENTRY = re.compile(rf"[;,]\s*(?=(?:{'|'.join(KEYS)})\b\s*[=:])")
+_INCLUSION = re.compile(r"%[^\n]*|\\(?:input|include|subfile)\s*\{\s*(?P<name>[^{}%\n]{1,200}?)\s*\}|\\.", re.DOTALL)
 _OPTION = re.compile(r"(?<!\S):(for|given|expect|label|model|extends|layout|partial|transpose|T):")
 
 
@@ -108,6 +109,14 @@ def looks_like_latex(text):
     """Whether a text without a name is a LaTeX document."""
     return re.search(r"\\begin\{(document|" + "|".join(map(re.escape, sorted(DISPLAYS))) + r")\}|^[^\n%]*%+\s*rnnbook\s*:|\\\[", text,
                      re.MULTILINE) is not None
+
+
+def inclusions(text):
+    """The other files that a document asks for, which are not opened: (line, command, name of the file)."""
+    document = Document(text)
+    for found in _INCLUSION.finditer(document.text):
+        if found["name"]:
+            yield document.line(found.start()), found.group(), found["name"]
 
 
 def scan_latex(text):

@@ -356,6 +356,23 @@ def test_the_command_reads_both_kinds(tmp_path, capsys, monkeypatch):
     assert "did you mean 'elman'?" in capsys.readouterr().err
 
 
+def test_the_command_says_which_files_it_was_not_given(tmp_path, capsys):
+    (tmp_path / "part.tex").write_text(r"\[ 1 = 2 \]")
+    (tmp_path / "main.tex").write_text(r"""\[ 1 = 1 \] % \input{comment}
+\newcommand{\include}{x} \\input{break} \input{ part }
+\include{chapters/two.tex} \input{picture.pgf} \subfile{three}
+""")
+    whole, part = str(tmp_path / "main.tex"), str(tmp_path / "part.tex")
+    assert main(["check", whole]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        rf"{whole}:2: \input{{ part }} is not read; to check that file as well, name it too",
+        rf"{whole}:3: \include{{chapters/two.tex}} is not read; to check that file as well, name it too",
+        rf"{whole}:3: \subfile{{three}} is not read; to check that file as well, name it too",
+    ]
+    assert main(["check", whole, part]) == 1
+    assert "part" not in capsys.readouterr().err
+
+
 def test_a_failure_of_the_reader_is_a_verdict_of_one_document(tmp_path, capsys, monkeypatch):
     import rnnbook.checker.document as document
     (tmp_path / "a.md").write_text("~~~{claim}\n1 = 1\n~~~\n", encoding="utf-8")
