@@ -12,7 +12,7 @@ At step :math:`t = 1, \dots, T` the reset gate, the update gate and the candidat
      \tanh(U_n x_t + b_n + r_t \odot (W_n h_{t-1} + c_n))
    \end{pmatrix}
 
-with the reset after the product, as PyTorch and cuDNN have it; or, with the reset before it, as in the original paper,
+with the reset after the product, as PyTorch and cuDNN have it; or, with the reset before it, as in the paper of Cho et al. as published,
 
 .. claim::
    :label: eq-api-gru-before-candidate

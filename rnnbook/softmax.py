@@ -407,7 +407,7 @@ def cross_entropy_backward(cotangents, cache):
     >>> cross_entropy_backward(1.0, cache).round(2)
     array([-0.6,  0.6,  0. ])
 
-    A prediction that is right and almost certain; :math:`p - y`, as it stands, would give 0:
+    A prediction that is right and almost certain; :math:`p - y`, as it stands, would give 0 for the right class:
 
     >>> _, cache = cross_entropy([0.0, -50.0], 0)
     >>> cross_entropy_backward(1.0, cache)

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 MARKS = {"undecided": "?", "proved": "✓", "holds": "✓", "false": "✗", "ill-typed": "✗"}
 MEANING = {
     "proved": "Proved: both sides are equal as symbolic expressions.",
-    "holds": "Holds: both sides are equal, to rounding, on every random instance.",
+    "holds": "Holds, to rounding, on every random instance.",
     "false": "Wrong, and shown as wrong: the sides differ.",
     "ill-typed": "Wrong, and shown as wrong: it has no meaning.",
     "undecided": "Not decided within the time limit.",
