@@ -9,7 +9,7 @@ every :math:`\sqrt T` steps, which runs at nearly the speed of :func:`rnnbook.rn
 Neither the hidden states nor the gradients that the losses give them exist as a whole here, so the loss is a function:
 ``loss_gradient(first, hidden)`` is given some consecutive states, ``hidden[i]`` of shape (N, H) being :math:`h_t` for
 ``t = first + i + 1``, and returns an array of the same shape and dtype, :math:`\nabla^{+}_{h_t} L`, what the loss takes
-from each of them directly. It is called once for every step, later steps first, so that it may add up the loss and the
+from each of them directly. It is given every step once, later steps first, so that it may add up the loss and the
 gradients of a readout as it goes.
 """
 
@@ -45,7 +45,7 @@ def repetitions(T, slots):
 
     Examples
     --------
-    Ten slots are enough for a thousand steps if each may be made four times, and for a hundred thousand with seven:
+    Ten slots are enough for a thousand steps if each may be made four times, and for ten thousand with seven:
 
     >>> repetitions(1000, 10), repetitions(10_000, 10), repetitions(19_448, 10)
     (4, 7, 7)
@@ -145,7 +145,7 @@ def reverse(step, initial, T, slots):
         Number of steps, at least 0.
     slots : int
         How many states are stored at a time, :math:`h_0` among them; at least 1. Besides these exist the one that is
-        being computed and the one that was yielded last.
+        being computed, the one it is computed from, and the one that was yielded last.
 
     Yields
     ------

@@ -72,7 +72,11 @@ def global_norm(gradients, *, order=2.0):
     if scale == 0 or not math.isfinite(scale) or order == math.inf:
         return scale
     total = math.fsum(float(np.sum((np.abs(array.astype(np.float64)) / scale) ** order)) for array in arrays)
-    return scale * total ** (1 / order)
+    try:
+        return scale * total ** (1 / order)
+    except OverflowError:  # of the power, which may be out of range where the norm is not
+        with np.errstate(over="ignore"):
+            return float(np.exp(math.log(scale) + math.log(total) / order))
 
 
 def clip_by_global_norm(gradients, max_norm, *, order=2.0, error_if_nonfinite=False):

@@ -25,7 +25,8 @@ Coupled gates have one decision for both: as much is written as was erased, :mat
 The hidden state is :math:`h_t = o_t \odot \tanh(C_t)`, as ever.
 
 This is the step-by-step form alone, one line for each equation, for arrays of any numeric dtype. Layout and names are
-those of :mod:`rnnbook.lstm`, and the module can stand wherever a cell can, in :mod:`rnnbook.stacked` for example.
+those of :mod:`rnnbook.lstm`, and the module can stand for a cell in :mod:`rnnbook.padded`,
+:mod:`~rnnbook.bidirectional` and :mod:`~rnnbook.stacked`.
 """
 
 from typing import NamedTuple

@@ -155,9 +155,9 @@ def backward(cache):
     earlier, later = product, 1.0  # y_1 ··· y_t and y_{t+1} ··· y_T
     for t in range(len(inputs), 0, -1):
         y = v * states[t] if outputs is None else outputs[t - 1]
-        if earlier:
+        if abs(earlier) >= np.finfo(np.float64).tiny:
             earlier = earlier / y  # undoes what the forward pass did
-        else:  # it has made a zero, by y_t = 0 or by underflow
+        else:  # it has made a zero, by y_t = 0, or lost digits by underflow
             earlier = math.prod((v * states[1:t]).tolist())
         tanh = states[t] if preactivations is None else np.tanh(preactivations[t - 1])
         delta = earlier * later * v + carried

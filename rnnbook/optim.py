@@ -202,7 +202,8 @@ class Adam:
     Parameters
     ----------
     learning_rate : float, optional
-        :math:`\eta \ge 0`; no parameter moves much further than this in a step.
+        :math:`\eta \ge 0`; about as far as a parameter moves in a step. After much smaller
+        gradients it may be 7 times as far.
     beta1, beta2 : float, optional
         :math:`\beta_1` and :math:`\beta_2`, from 0 to less than 1.
     epsilon : float, optional

@@ -32,8 +32,6 @@ __all__ = [
 def logsumexp(logits):
     r"""Compute the logarithm of a sum of exponentials, :math:`\ln \sum_j e^{o_j}`, without overflow.
 
-    With :math:`m = \max_j o_j`,
-
     As :math:`\ln \sum_j e^{o_j} = m + \ln(1 + \sum_{j \ne i} e^{o_j - m})`, where :math:`m = o_i` is the largest logit,
     every exponent is negative or zero.
 
@@ -234,6 +232,8 @@ def jvp(logits, tangents, *, temperature=1.0):
     tangents = _like_logits("tangents", tangents, logits)
     temperature = _temperature(temperature)
     p, _ = _softmax(logits, temperature)
+    # A number added to all tangents changes nothing; with a zero at the largest p, 1 - p is not made by subtraction.
+    tangents = tangents - np.take_along_axis(tangents, np.argmax(p, axis=-1, keepdims=True), axis=-1)
     return p * (tangents - np.sum(p * tangents, axis=-1, keepdims=True)) / temperature
 
 
@@ -381,7 +381,7 @@ def cross_entropy_backward(cotangents, cache):
          = \frac{1}{\tau} \left( p_i \sum_{j=1}^{q} [\, j \ne i \,]\, y_j - y_i (1 - p_i) \right)
 
     which is :math:`(p - y)/\tau` when, and only when, the targets sum to one. The second form is the one computed:
-    nothing cancels in it, so that the gradient is accurate even where the prediction is right and certain.
+    for a single class nothing cancels in it, so that the gradient is accurate even where the prediction is right and certain.
 
     Parameters
     ----------
@@ -443,6 +443,8 @@ def _shifted(logits, temperature):
 
 def _softmax(logits, temperature):
     """Return p and ln p."""
+    if not logits.dtype.type(temperature) > 0:  # as the division would have it
+        raise ValueError(f"temperature: expected a number greater than 0 in {logits.dtype}, got {temperature!r}")
     largest, shifted, exponentials, rest = _shifted(logits, temperature)
     # Without a finite maximum there is no softmax.
     rest = np.where(np.isfinite(largest), rest, np.nan)

@@ -313,9 +313,9 @@ def lyapunov_exponents(jacobians, *, skip=0):
 
     They are the rates at which the product :math:`J_T \cdots J_1` stretches space, direction by direction. The product
     itself would overflow, and its columns would all turn into the same direction; so a frame is carried along that is
-    made orthonormal after every step, :math:`J_t Q_{t-1} = Q_t R_t`, and the k-th exponent is the mean over the steps
-    of :math:`\ln \lvert (R_t)_{kk} \rvert`. The first is the rate at which the first column of the product grows, and
-    the sum of all is the rate of its volume; with :math:`e_1` for the first unit vector,
+    made orthonormal after every step, :math:`J_t Q_{t-1} = Q_t R_t`, and the exponents are the means over the steps
+    of :math:`\ln \lvert (R_t)_{kk} \rvert`, sorted. That of k = 1 is the rate at which the first column of the product
+    grows, and the sum of all is the rate of its volume; with :math:`e_1` for the first unit vector,
 
     .. claim::
        :label: eq-api-spectral-lyapunov-first

@@ -453,7 +453,7 @@ def fit(
     steps_per_epoch : int, optional
         For data that are drawn, where it must be given.
     parameters : Parameters, optional
-        To start with; drawn if they are not given.
+        To start with; drawn if they are not given, and not looked at with `resume`.
     checkpoint : str or os.PathLike, optional
         A file for the :class:`Run`, which is written before the first step, after each epoch, and when the training is
         interrupted by a KeyboardInterrupt, after the last complete step. See :mod:`rnnbook.snapshot` for how.

@@ -60,7 +60,7 @@ def backward(cotangents, cache, k1, k2):
     r"""Backpropagate through time, every `k1` steps through the last `k2` of them: TBPTT(:math:`k_1, k_2`).
 
     The weights stay the same over the whole sequence, so that the result can be compared with the gradient. It is not
-    the gradient, nor the gradient of anything else, unless :math:`k_2 \ge T`.
+    the gradient, nor the gradient of anything else, unless :math:`k_2 \ge \lceil T / k_1 \rceil\, k_1`.
 
     Parameters
     ----------

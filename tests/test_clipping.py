@@ -17,6 +17,12 @@ STORED = np.load(Path(__file__).parent / "reference" / "clipping.npz")
 FINITE = st_numpy.arrays(np.float64, st_numpy.array_shapes(max_dims=3, max_side=4), elements=st.floats(-1e6, 1e6))
 
 
+def test_a_norm_of_small_order_may_be_out_of_range_and_its_power_is_no_error():
+    assert global_norm(np.ones(3), order=1e-3) == math.inf
+    # 3^1000 is out of range, and 1e-300 times it is not
+    assert global_norm(np.full(3, 1e-300), order=1e-3) == pytest.approx(10 ** (1000 * math.log10(3) - 300), rel=1e-9)
+
+
 @given(st.lists(FINITE, min_size=1, max_size=4), st.floats(1e-3, 1e6))
 def test_the_norm_and_the_direction(gradients, max_norm):
     vector = np.concatenate([gradient.ravel() for gradient in gradients])

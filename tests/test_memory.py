@@ -96,6 +96,11 @@ def test_errors(arguments, error, says):
             function(*arguments)
 
 
+def test_a_product_that_has_lost_digits_is_not_divided():
+    _, cache = memory.forward([7e-294, 1e-30], 0.0, memory.Weights(0.0, 1.0, 1.0))
+    np.testing.assert_allclose(memory.backward(cache).inputs, [1e-30, 7e-294], rtol=1e-12)
+
+
 def test_keep_must_be_known():
     with pytest.raises(ValueError, match="keep: expected one of"):
         memory.forward(*draw(2), keep="everything")

@@ -131,7 +131,7 @@ SOFTMAX = {
     "jvp": {
         "as if softmax acted on every entry alone": (" - np.sum(p * tangents, axis=-1, keepdims=True)", " * (1 - p)"),
         "the wrong sign": ("tangents - np.sum", "tangents + np.sum"),
-        "the sum over the batch": ("axis=-1", "axis=0"),
+        "the sum over the batch": ("np.sum(p * tangents, axis=-1", "np.sum(p * tangents, axis=0"),
         "the sum without p": ("np.sum(p * tangents", "np.sum(tangents"),
         "no factor p": ("return p * (", "return ("),
         "the temperature forgotten": (" / temperature", ""),

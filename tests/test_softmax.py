@@ -131,6 +131,29 @@ def test_derivatives(check):
     check(rnnbook.softmax)
 
 
+def test_products_keep_their_digits_where_the_prediction_is_certain():
+    logits = np.array([[0.0, -50.0, -51.0], [-30.0, 2.0, 1.0]])
+    for j, direction in enumerate(np.eye(3)):
+        exact = np.array([[mp_derivative(row, i, j) for i in range(3)] for row in logits])
+        for product in (rnnbook.softmax.jvp, rnnbook.softmax.vjp):
+            np.testing.assert_allclose(product(logits, np.tile(direction, (2, 1))), exact, rtol=1e-14)
+
+
+def mp_derivative(logits, i, j):
+    """Entry (i, j) of the Jacobian, in sixty digits."""
+    with mpmath.workdps(60):
+        powers = [mpmath.exp(mpmath.mpf(logit)) for logit in logits]
+        p = [power / sum(powers) for power in powers]
+        return float(p[i] * ((i == j) - p[j]))
+
+
+def test_a_temperature_is_one_of_the_dtype_as_well():
+    for function in (softmax, log_softmax):
+        with pytest.raises(ValueError, match="temperature: expected a number greater than 0 in float32, got 1e-50"):
+            function(np.float32([0, -1]), temperature=1e-50)
+    assert softmax([0.0, -1.0], temperature=1e-50).tolist() == [1, 0]
+
+
 def test_values_are_those_of_pytorch():
     stored = np.load(STORED)
     temperature = float(stored["temperature"])
