@@ -32,7 +32,7 @@ MEANING = {
     "undecided": "Not decided within the time limit.",
 }
 
-# Seconds for an equation, ten times what the longest takes: proofs end by their own count of steps, and a busy machine that ended one
+# Seconds for an equation, many times what the longest takes: proofs end by their own count of steps, and a busy machine that ended one
 # earlier would write another page.
 PATIENCE = 60.0
 
